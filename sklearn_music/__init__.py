@@ -1,0 +1,6 @@
+"""sklearn_music."""
+
+from .embedding import VAE
+from .features import SpectrogramExtractor
+
+__all__ = ["VAE", "SpectrogramExtractor"]

@@ -1,0 +1,302 @@
+"""The scikit-learn face of the embedders."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import EarlyStopping
+
+from ._objective import cubature_nodes, elbo
+from ._training import (
+    EmbeddingNet,
+    get_state,
+    resolve_device,
+    row_batches,
+    seeded,
+    set_state,
+    train,
+)
+
+_HISTORY = ("epoch", "train_loss", "valid_loss", "reconstruction", "kl", "dur")
+
+
+class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A variational autoencoder as a transformer: all but its network.
+
+    A child names its network's class in ``_network``, returns what that takes beside
+    the numbers of features and components from ``_network_settings()``, and lists its
+    parameters in ``__init__``.
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "device": [str],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows, each column on a scale of about 1 (see StandardScaler).
+        y : None
+            Ignored: no label enters the training.
+
+        Returns
+        -------
+        self : object
+            The fitted embedder.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss becomes NaN or infinite.
+        KeyboardInterrupt
+            On a Ctrl-C. The embedder is then what it was before the call: not
+            fitted, or fitted by an earlier one.
+        """
+        previous = getattr(self, "net_", None) if self.warm_start else None
+        return self._fit(
+            X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping
+        )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train the network for one epoch over `X`, on top of what it has learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Some rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The embedder.
+        """
+        return self._fit(X, epochs=1, previous=getattr(self, "net_", None))
+
+    def _fit(self, X, *, epochs, previous, early_stopping=False):
+        before = vars(self).copy()
+        try:
+            return self._train(X, epochs=epochs, previous=previous, early_stopping=early_stopping)
+        except BaseException:
+            # Half a fit is none: not even the number of columns may stay behind.
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _train(self, X, *, epochs, previous, early_stopping):
+        X = validate_data(self, X, reset=previous is None, dtype=np.float32)
+        settings = self._settings(X.shape[1])
+        if previous is None:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        else:
+            _check_same_network(self._net_settings, settings)
+        callbacks = list(self.callbacks or ())
+        X_valid = None
+        if early_stopping:
+            X, X_valid = train_test_split(
+                X, test_size=self.validation_fraction, random_state=self._seed
+            )
+            callbacks.append(EarlyStopping(patience=self.n_iter_no_change, load_best=True))
+
+        device = resolve_device(self.device)
+        net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
+        if previous is not None:
+            set_state(net, get_state(previous))
+        with seeded(self._seed, len(net.history)):
+            train(net, X, X_valid, epochs=epochs)
+
+        self.net_ = net
+        self.device_ = str(device)
+        self.history_ = [
+            {name: float(epoch[name]) for name in _HISTORY if name in epoch}
+            for epoch in net.epochs_
+        ]
+        self._net_settings = settings
+        self._n_features_out = settings["module__n_components"]
+        return self
+
+    def transform(self, X):
+        """Return the mean of the posterior of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), float32
+            Their places in the latent space.
+        """
+        X = self._check_rows(X)
+        return self._map(lambda rows: self.net_.module_.encode(rows)[0], X)
+
+    def inverse_transform(self, X):
+        """Return the mean of the likelihood at places in the latent space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Places in the latent space, such as `transform` returns.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features), float32
+            The rows that the decoder makes of them.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=np.float32)
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but the latent space of this "
+                f"{type(self).__name__} has {self._n_features_out}: pass rows such as "
+                "transform returns."
+            )
+        return self._map(self.net_.module_.decode, X)
+
+    def score_samples(self, X):
+        """Return the evidence lower bound (ELBO) of each row.
+
+        It bounds the log-likelihood of the row from below, in nats, with the weight
+        of the KL divergence at 1 whatever `beta`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,), float32
+            The higher, the better the row fits.
+        """
+        X = self._check_rows(X)
+        rng = np.random.default_rng(self._seed)
+        nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
+        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes), X)
+
+    def score(self, X, y=None):
+        """Return the mean of the rows' evidence lower bounds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            The mean of `score_samples`.
+        """
+        return float(self.score_samples(X).mean(dtype=np.float64))
+
+    def sample(self, n_samples=1, random_state=None):
+        """Decode draws from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Where the draws come from; None takes the estimator's `random_state`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), float32
+            The means of the likelihood, without the noise around them.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        return self.inverse_transform(rng.standard_normal((n_samples, self._n_features_out)))
+
+    def _settings(self, n_features):
+        """Return what a net is built from, in plain numbers, so that it can be pickled."""
+        settings = {"n_features": n_features, "n_components": int(self.n_components)}
+        settings |= self._network_settings()
+        return {f"module__{name}": value for name, value in settings.items()} | {
+            "criterion__beta": float(self.beta),
+            "batch_size": int(self.batch_size),
+            "lr": float(self.lr),
+            "max_epochs": int(self.max_epochs),
+        }
+
+    def _initialized_net(self, settings, device, **kwargs):
+        with seeded(self._seed):
+            return EmbeddingNet(self._network, device=device, **settings, **kwargs).initialize()
+
+    def _check_rows(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype=np.float32)
+
+    def _map(self, function, X):
+        """Apply a function of tensors to the rows of an array."""
+        self.net_.module_.eval()
+        with torch.no_grad():
+            results = [function(rows).cpu().numpy() for rows in row_batches(X, self.net_.device)]
+        return np.concatenate(results)
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "net_" in state:
+            state["net_"] = get_state(self.net_)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" in state:
+            try:
+                device = resolve_device(self.device_)
+            except ValueError:
+                device = resolve_device("cpu")
+            self.device_ = str(device)
+            self.net_ = self._initialized_net(self._net_settings, device, verbose=self.verbose)
+            set_state(self.net_, state["net_"])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _check_same_network(before, now):
+    changed = {
+        name.removeprefix("module__"): (before[name], now[name])
+        for name in now
+        if name.startswith("module__") and before[name] != now[name]
+    }
+    if changed:
+        raise ValueError(
+            "Training can go on with the same network only, but it changed: "
+            + ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changed.items())
+            + ". Set warm_start=False, or clone the estimator, to train a new one."
+        )

@@ -1,0 +1,242 @@
+"""The training loop. The only room that knows skorch."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
+from skorch.helper import predefined_split
+from torch.utils.data import Dataset
+
+from ..exceptions import DivergenceError
+from ._objective import NegativeELBO
+
+# Rows that a fitted net works on at a time; it bounds the memory, not the result.
+_N_ROWS = 8192
+
+
+class Rows(Dataset):
+    """The rows of a matrix, all of them on the device."""
+
+    def __init__(self, X, device):
+        # torch shares the memory of an array, so it warns of one that must not be written to.
+        self.X = torch.from_numpy(np.require(X, np.float32, ["C", "W"])).to(device)
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, index):
+        return self.X[index]
+
+
+class Batches:
+    """Batches of rows as slices of one tensor: nothing is collated row by row."""
+
+    def __init__(self, dataset, batch_size, shuffle=False):
+        self.X = dataset.X
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __iter__(self):
+        if not self.shuffle:
+            for X in self.X.split(self.batch_size):
+                yield X, None
+            return
+        order = torch.randperm(len(self.X)).to(self.X.device)
+        for rows in order.split(self.batch_size):
+            yield self.X[rows], None
+
+
+class EmbeddingNet(NeuralNet):
+    """A skorch net whose target is its input, and whose loss tells its terms apart."""
+
+    def __init__(
+        self,
+        module,
+        *,
+        criterion=NegativeELBO,
+        optimizer=torch.optim.Adam,
+        # One kernel for all weights: several times faster where they are millions.
+        optimizer__fused=True,
+        iterator_train=Batches,
+        iterator_train__shuffle=True,
+        iterator_valid=Batches,
+        train_split=None,
+        **kwargs,
+    ):
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            optimizer__fused=optimizer__fused,
+            iterator_train=iterator_train,
+            iterator_train__shuffle=iterator_train__shuffle,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            **kwargs,
+        )
+
+    @property
+    def epochs_(self):
+        """The history without its batches: a list with one dict per epoch."""
+        return [
+            {key: value for key, value in epoch.items() if key != "batches"}
+            for epoch in self.history.to_list()
+        ]
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+            ("terms", TermsLog()),
+            ("print_log", PrintLog()),
+        ]
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the loss, and keep its terms for the log."""
+        loss, terms = self.criterion_(y_pred, X)
+        if training:
+            self.terms_ += terms * len(X)
+        return loss
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Run the epochs. A real Ctrl-C passes through; the end of patience does not.
+
+        skorch's EarlyStopping ends a fit with a KeyboardInterrupt, and skorch takes any
+        other one for the end of a fit too, as if half a training were a whole one.
+        """
+        try:
+            super().fit_loop(X, y, epochs=epochs, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            out_of_patience = any(
+                isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+                for _, callback in self.callbacks_
+            )
+            if not out_of_patience:
+                raise Interrupted from interrupt
+        return self
+
+
+class Interrupted(BaseException):
+    """A Ctrl-C on its way through skorch, which would swallow a KeyboardInterrupt."""
+
+
+class TermsLog(Callback):
+    """Writes the terms of the loss to the history, and stops a training that diverged."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Set the sums to zero; on the device, so that no batch has to wait for them."""
+        net.terms_ = torch.zeros(2, device=net.device)
+
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        """Write the means over the epoch."""
+        reconstruction, kl = (net.terms_ / len(dataset_train)).tolist()
+        net.history.record("reconstruction", reconstruction)
+        net.history.record("kl", kl)
+        loss = net.history[-1, "train_loss"]
+        if not np.isfinite(loss):
+            raise DivergenceError(
+                f"The loss became {loss} in epoch {len(net.history)}. Scale the columns of X "
+                f"(StandardScaler) or lower the learning rate (lr={net.lr})."
+            )
+
+
+def resolve_device(device):
+    """Return the torch device that `device` means on this machine.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f'Got device={device!r}, expected "auto", "cpu", "cuda", "cuda:1", "mps" or another '
+            f"name that torch.device knows: {error}"
+        ) from error
+    is_there = {
+        "cpu": lambda: True,
+        "cuda": lambda: (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available,
+    }
+    if device.type not in is_there or not is_there[device.type]():
+        raise ValueError(f'Got device={str(device)!r}, which is not there. Use device="auto".')
+    return device
+
+
+@contextmanager
+def seeded(*seed):
+    """Let torch draw from `seed`, and leave the caller's random state as it was."""
+    seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    cuda_devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=cuda_devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def train(net, X, X_valid=None, *, epochs):
+    """Train an initialised net for some more epochs."""
+    rows = Rows(X, net.device)
+    if X_valid is not None:
+        net.train_split = predefined_split(Rows(X_valid, net.device))
+    try:
+        net.partial_fit(rows, epochs=epochs)
+    except Interrupted as interrupt:
+        raise KeyboardInterrupt from interrupt
+    finally:
+        # Else the fitted net would hold the validation rows, and so would its pickle.
+        net.train_split = None
+    # The last batch's gradients would be kept as long as the net.
+    net.optimizer_.zero_grad(set_to_none=True)
+
+
+def row_batches(X, device):
+    """Yield the rows of an array as tensors on the device, so many that they fit there."""
+    for start in range(0, len(X), _N_ROWS):
+        yield Rows(X[start : start + _N_ROWS], device).X
+
+
+def get_state(net):
+    """Return what a net has learnt as numpy arrays, which load without its device."""
+    return {
+        "module": _to_numpy(net.module_.state_dict()),
+        # The moments only: the learning rate is the estimator's parameter.
+        "optimizer": _to_numpy(net.optimizer_.state_dict()["state"]),
+        "history": net.epochs_,
+    }
+
+
+def set_state(net, state):
+    """Give an initialised net what another one has learnt."""
+    net.module_.load_state_dict(_to_torch(state["module"]))
+    settings = net.optimizer_.state_dict()
+    net.optimizer_.load_state_dict(settings | {"state": _to_torch(state["optimizer"])})
+    net.history.extend({**epoch, "batches": []} for epoch in state["history"])
+
+
+def _to_numpy(state):
+    if isinstance(state, torch.Tensor):
+        # A copy, since on a CPU the tensor would go on sharing its memory.
+        return state.detach().cpu().numpy().copy()
+    if isinstance(state, dict):
+        return {key: _to_numpy(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_to_numpy(value) for value in state]
+    return state
+
+
+def _to_torch(state):
+    if isinstance(state, np.ndarray):
+        return torch.from_numpy(state.copy())
+    if isinstance(state, dict):
+        return {key: _to_torch(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_to_torch(value) for value in state]
+    return state

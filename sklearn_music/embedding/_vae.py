@@ -1,0 +1,148 @@
+"""The variational autoencoder over dense columns."""
+
+from numbers import Integral
+
+from sklearn.utils.validation import check_scalar
+
+from ._base import BaseEmbedder
+from ._networks import DenseNetwork
+
+
+class VAE(BaseEmbedder):
+    r"""Variational autoencoder: a latent space that can be clustered and decoded.
+
+    It takes PCA's place in a pipeline: `transform` gives each row's place in the
+    latent space, the mean of its posterior; `inverse_transform` goes back. It also
+    scores rows (`score_samples`) and makes new ones (`sample`).
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Number of latent dimensions.
+    hidden_layer_sizes : sequence of int, default=(128, 64)
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    beta : float, default=1.0
+        Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
+        the latent dimensions independent and few, less makes the reconstruction sharp.
+    max_epochs : int, default=100
+        Number of passes over the rows.
+    batch_size : int, default=64
+        Number of rows per step.
+    lr : float, default=1e-3
+        Learning rate of Adam.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss has stopped falling, and go
+        back to the epoch in which it was lowest.
+    validation_fraction : float, default=0.1
+        The share of rows held out, where `early_stopping`.
+    n_iter_no_change : int, default=10
+        The number of epochs to wait for a lower loss, where `early_stopping`.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        Further callbacks. They are used as they are, not copied, as skorch does.
+    device : str, default="auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
+        is one, else the CPU.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the rows and the draws from the
+        posterior. An int gives the same embedding each time.
+    verbose : int, default=0
+        Prints a line per epoch where not 0.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; its network is ``net_.module_``.
+    history_ : list of dict
+        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl``, ``dur`` (in
+        seconds) and, where `early_stopping`, ``valid_loss``.
+    device_ : str
+        Where the net is.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen in `fit`, where they were strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear embedding to compare with.
+
+    Notes
+    -----
+    The loss, averaged over the batch, is the negative evidence lower bound [1]_ with
+    a Gaussian likelihood of variance 1 (its constant left out) and a weight on the KL
+    divergence [2]_, both terms summed over their dimensions:
+
+    .. math:: \tfrac12 \lVert x - \hat x \rVert^2
+              + \beta \, \tfrac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2)
+
+    So beta means the same for every batch size, and columns that are standardised
+    weigh as much as the prior expects of them.
+
+    `score_samples` adds the constant and takes the mean over the posterior by cubature.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    .. [2] I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a
+       Constrained Variational Framework", ICLR 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_music import VAE
+    >>> X = StandardScaler().fit_transform(load_iris().data)
+    >>> vae = VAE(n_components=2, max_epochs=20, random_state=0)
+    >>> Z = vae.fit_transform(X)
+    >>> Z.shape
+    (150, 2)
+    >>> vae.inverse_transform(Z).shape
+    (150, 4)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "hidden_layer_sizes": ["array-like"],
+    }
+
+    _network = DenseNetwork
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        hidden_layer_sizes=(128, 64),
+        beta=1.0,
+        max_epochs=100,
+        batch_size=64,
+        lr=1e-3,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        device="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.beta = beta
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _network_settings(self):
+        for width in self.hidden_layer_sizes:
+            check_scalar(width, "hidden_layer_sizes[i]", Integral, min_val=1)
+        return {"hidden_layer_sizes": [int(width) for width in self.hidden_layer_sizes]}

@@ -1,0 +1,93 @@
+"""Scores of a clustering against labels."""
+
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+)
+from sklearn.metrics._scorer import _Scorer
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+def purity_score(labels_true, labels_pred):
+    """Return the share of tracks that have their cluster's most frequent label.
+
+    It can only rise with the number of clusters, up to 1 where every track has a
+    cluster of its own, so read it beside a score that is adjusted for chance.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+        The labels: strings or integers.
+    labels_pred : array-like of shape (n_samples,)
+        The clusters. Noise (-1, of DBSCAN) counts as one cluster.
+
+    Returns
+    -------
+    purity : float
+        In (0, 1]; 1 is best.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, or the lengths differ.
+
+    See Also
+    --------
+    sklearn.metrics.adjusted_rand_score : Agreement adjusted for chance.
+
+    References
+    ----------
+    C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information
+    Retrieval", 2008, section 16.3.
+
+    Examples
+    --------
+    >>> from sklearn_music.metrics import purity_score
+    >>> purity_score(["rock", "rock", "folk", "folk"], [0, 0, 0, 1])
+    0.75
+    """
+    labels_true, labels_pred = column_or_1d(labels_true), column_or_1d(labels_pred)
+    check_consistent_length(labels_true, labels_pred)
+    if len(labels_true) == 0:
+        raise ValueError("Got no labels, expected at least one.")
+    table = contingency_matrix(labels_true, labels_pred, sparse=True)
+    return float(table.max(axis=0).sum() / len(labels_true))
+
+
+class _ClusteringScorer(_Scorer):
+    """A scorer of the clusters that a fitted estimator predicts for tracks it may not know."""
+
+    def _score(self, method_caller, estimator, X, y_true=None, **kwargs):
+        if y_true is None:
+            raise ValueError(
+                "This scorer compares clusters with labels, but got y=None: pass the labels as y "
+                "(they don't enter the training), or use a score without labels."
+            )
+        if not hasattr(estimator, "predict"):
+            last = estimator[-1] if hasattr(estimator, "__getitem__") else estimator
+            raise AttributeError(
+                f"{type(last).__name__} has no predict, so it cannot tell the clusters of held-out "
+                "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
+                "labels_ with purity_score and scikit-learn's metrics."
+            )
+        return super()._score(method_caller, estimator, X, y_true, **kwargs)
+
+    def __call__(self, estimator, X, y_true=None, sample_weight=None, **kwargs):
+        return super().__call__(estimator, X, y_true, sample_weight=sample_weight, **kwargs)
+
+
+CLUSTERING_SCORES = {
+    "purity": purity_score,
+    "nmi": normalized_mutual_info_score,
+    "ami": adjusted_mutual_info_score,
+    "ari": adjusted_rand_score,
+}
+
+#: Scorers for ``scoring=`` of a search or of `cross_validate`: purity, normalised and
+#: adjusted mutual information, adjusted Rand index. Each asks the fitted pipeline for the
+#: clusters of the held-out tracks, and so needs a clusterer with `predict`, and labels y.
+CLUSTERING_SCORERS = {
+    name: _ClusteringScorer(score, 1, {}, "predict") for name, score in CLUSTERING_SCORES.items()
+}
