@@ -1,6 +1,25 @@
-"""sklearn_music."""
+"""Unsupervised music clustering in scikit-learn's manner.
+
+The way from a table of tracks (audio, lyrics, genre) to clusters is a plain
+scikit-learn pipeline: transformers, an embedder, a clusterer.
+
+========================  =====================================================
+`SpectrogramExtractor`    audio files or waveforms to mel, MFCC or chroma
+`LyricVectorizer`         lyrics in any script to TF-IDF or to dense topics
+`GenreEncoder`            genre labels to a multi-hot block
+`VAE`                     columns of numbers to a latent space, and back
+------------------------  -----------------------------------------------------
+`sklearn_music.metrics`   purity, scorers for a search, comparison with chance
+`sklearn_music.datasets`  tracks from a table, or made up to try things out
+`sklearn_music.plotting`  the map of the tracks, their reconstructions
+========================  =====================================================
+"""
+
+from importlib.metadata import version
 
 from .embedding import VAE
-from .features import SpectrogramExtractor
+from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
-__all__ = ["VAE", "SpectrogramExtractor"]
+__version__ = version("sklearn-music")
+
+__all__ = ["VAE", "GenreEncoder", "LyricVectorizer", "SpectrogramExtractor"]

@@ -54,6 +54,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
+    _network: type[torch.nn.Module]
+    _net_settings: dict  # what net_ was built from
+    _seed: int
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Train the network.
@@ -102,13 +106,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._fit(X, epochs=1, previous=getattr(self, "net_", None))
 
     def _fit(self, X, *, epochs, previous, early_stopping=False):
-        before = vars(self).copy()
+        before = self.__dict__.copy()
         try:
             return self._train(X, epochs=epochs, previous=previous, early_stopping=early_stopping)
         except BaseException:
             # Half a fit is none: not even the number of columns may stay behind.
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
 
     def _train(self, X, *, epochs, previous, early_stopping):
@@ -136,8 +140,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.net_ = net
         self.device_ = str(device)
         self.history_ = [
-            {name: float(epoch[name]) for name in _HISTORY if name in epoch}
-            for epoch in net.epochs_
+            {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
         ]
         self._net_settings = settings
         self._n_features_out = settings["module__n_components"]

@@ -81,7 +81,11 @@ class EmbeddingNet(NeuralNet):
     def epochs_(self):
         """The history without its batches: a list with one dict per epoch."""
         return [
-            {key: value for key, value in epoch.items() if key != "batches"}
+            {
+                key: value.item() if isinstance(value, np.generic) else value
+                for key, value in epoch.items()
+                if key != "batches"
+            }
             for epoch in self.history.to_list()
         ]
 
@@ -161,12 +165,13 @@ def resolve_device(device):
             f'Got device={device!r}, expected "auto", "cpu", "cuda", "cuda:1", "mps" or another '
             f"name that torch.device knows: {error}"
         ) from error
-    is_there = {
-        "cpu": lambda: True,
-        "cuda": lambda: (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available,
-    }
-    if device.type not in is_there or not is_there[device.type]():
+    if device.type == "cuda":
+        is_there = (device.index or 0) < torch.cuda.device_count()
+    elif device.type == "mps":
+        is_there = torch.backends.mps.is_available()
+    else:
+        is_there = device.type == "cpu"
+    if not is_there:
         raise ValueError(f'Got device={str(device)!r}, which is not there. Use device="auto".')
     return device
 
@@ -174,10 +179,10 @@ def resolve_device(device):
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
-    seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    cuda_devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    entropy = np.random.SeedSequence(seed).generate_state(1)
+    cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=cuda_devices):
-        torch.manual_seed(seed)
+        torch.manual_seed(int(entropy[0]))
         yield
 
 

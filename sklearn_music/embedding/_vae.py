@@ -24,7 +24,7 @@ class VAE(BaseEmbedder):
     beta : float, default=1.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
-    max_epochs : int, default=100
+    max_epochs : int, default=60
         Number of passes over the rows.
     batch_size : int, default=64
         Number of rows per step.
@@ -115,7 +115,7 @@ class VAE(BaseEmbedder):
         *,
         hidden_layer_sizes=(128, 64),
         beta=1.0,
-        max_epochs=100,
+        max_epochs=60,
         batch_size=64,
         lr=1e-3,
         early_stopping=False,

@@ -1,5 +1,7 @@
 """From the table of tracks to columns of numbers: audio, lyrics, genre."""
 
+from ._genre import GenreEncoder
+from ._lyrics import LyricVectorizer
 from ._spectrogram import SpectrogramExtractor
 
-__all__ = ["SpectrogramExtractor"]
+__all__ = ["GenreEncoder", "LyricVectorizer", "SpectrogramExtractor"]

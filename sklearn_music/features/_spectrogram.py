@@ -226,7 +226,8 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         if self.duration is not None:
             self.n_samples_ = max(1, round(self.duration * self.sample_rate))
         else:
-            lengths = self._lengths(tracks, stamps, reset=True)
+            lengths = self._lengths(tracks, stamps)
+            self._raise_for(_failures(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
         if self.pooling is None:
             self.image_shape_ = (self._n_bands, 1 + self.n_samples_ // self.hop_length)
@@ -254,12 +255,11 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tracks, stamps = self._check_tracks(X, reset=False)
-        spans = self._spans(tracks, stamps)
         image_of = self._track_function()
         images = np.empty((len(tracks), *self.image_shape_), dtype=np.float32)
         jobs = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
             delayed(_or_error)(image_of, *track)
-            for track in zip(tracks, stamps, spans, strict=True)
+            for track in zip(tracks, stamps, self._lengths(tracks, stamps), strict=True)
         )
         failures = {}
         with warnings.catch_warnings():
@@ -276,13 +276,9 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
             ):
                 if isinstance(image, AudioError):
                     failures[row] = image
-                    if self.on_error == "raise":
-                        break
                     images[row] = np.nan
                 else:
-                    # A track that ends early was computed up to its first silent frame.
-                    n_missing = self.image_shape_[1] - image.shape[1]
-                    images[row] = np.pad(image, ((0, 0), (0, n_missing)), mode="edge")
+                    images[row] = image
         self._raise_for(failures)
         if failures:
             warnings.warn(
@@ -347,32 +343,25 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         self._raise_for(_failures(stamps), n_tracks=len(tracks) if reset else None)
         return list(tracks), stamps
 
-    def _lengths(self, tracks, stamps, *, reset):
-        """Return the number of samples from the offset on; an error where it can't be told."""
-        lengths = [
+    def _lengths(self, tracks, stamps):
+        """Return the number of samples from the offset on; an error where it can't be told.
+
+        Where the duration is given, they aren't needed, and no header is read for them.
+        """
+        if self.duration is not None:
+            return [None] * len(tracks)
+        return [
             _or_error(_length, track, stamp, self.sample_rate, self.offset)
             for track, stamp in zip(tracks, stamps, strict=True)
         ]
-        self._raise_for(_failures(lengths), n_tracks=len(tracks) if reset else None)
-        return lengths
-
-    def _spans(self, tracks, stamps):
-        """Return how many samples of each track its image is computed from.
-
-        Where the length of the stretch was learnt in `fit`, it differs from fold to
-        fold. So a short track is padded only up to a first frame of silence (which is
-        repeated from there), lest its cached image depend on the longest track.
-        """
-        if self.duration is not None:
-            return [self.n_samples_] * len(tracks)
-        margin = 0 if self.pooling else self.n_fft + self.hop_length
-        return [
-            length if isinstance(length, AudioError) else min(self.n_samples_, length + margin)
-            for length in self._lengths(tracks, stamps, reset=False)
-        ]
 
     def _track_function(self):
-        """Return the function from a track to its image, with files through the cache."""
+        """Return the function from a track to its image, with files through the cache.
+
+        Where the length of the stretch was learnt in `fit`, it differs from fold to fold.
+        What is kept then is the part of the image that does not depend on it: the frames
+        of the track up to a first one of silence, before their peak is taken.
+        """
         settings = _Settings(
             feature=self.feature,
             sample_rate=self.sample_rate,
@@ -389,15 +378,28 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         memory = self.memory
         if isinstance(memory, os.PathLike):
             memory = os.fspath(memory)
-        image_of_file = check_memory(memory).cache(_image_of_file)
+        of_file = check_memory(memory).cache(_of_file)
 
-        def image(track, stamp, span):
-            for error in (stamp, span):
+        def image(track, stamp, length):
+            for error in (stamp, length):
                 if isinstance(error, AudioError):
                     raise error
+            span, step = self.n_samples_, _image
+            if length is not None and length <= span:
+                if self.pooling:
+                    span = length
+                else:
+                    span, step = length + self.n_fft + self.hop_length, _frames
             if stamp is None:
-                return _image(_stretch(track, self.sample_rate, self.offset), span, settings)
-            return image_of_file(*stamp, span, settings)
+                result = step(_stretch(track, self.sample_rate, self.offset), span, settings)
+            else:
+                result = of_file(*stamp, step.__name__, span, settings)
+            if step is _image:
+                return result
+            n_frames = self.image_shape_[1]
+            n_missing = max(0, n_frames - result.shape[1])
+            frames = np.pad(result[:, :n_frames], ((0, 0), (0, n_missing)), mode="edge")
+            return _finished(frames, settings)
 
         return image
 
@@ -495,7 +497,7 @@ def _stretch(waveform, sample_rate, offset):
     return stretch
 
 
-def _image_of_file(path, size, mtime_ns, span, settings):
+def _of_file(path, size, mtime_ns, step, span, settings):
     # The size and the time of change are parts of the cache's key.
     waveform = read_audio(
         path,
@@ -503,11 +505,16 @@ def _image_of_file(path, size, mtime_ns, span, settings):
         offset=settings.offset,
         duration=span / settings.sample_rate,
     )
-    return _image(waveform, span, settings)
+    return {"_image": _image, "_frames": _frames}[step](waveform, span, settings)
 
 
 def _image(waveform, span, settings):
-    """Compute the image of the first `span` samples: shape (n_bands, n_frames), float32."""
+    """Compute the image of the first `span` samples: shape (n_bands, n_columns), float32."""
+    return _finished(_frames(waveform, span, settings), settings)
+
+
+def _frames(waveform, span, settings):
+    """Compute log-mel or chroma frames of the first `span` samples, padded unless pooled."""
     waveform = waveform[:span] if settings.pooling else fit_length(waveform, span)
     n_frames = 1 + len(waveform) // settings.hop_length
     if waveform.dtype.kind != "f":
@@ -516,16 +523,6 @@ def _image(waveform, span, settings):
     waveform = fit_length(waveform, max(len(waveform), settings.n_fft))
     spectrum = librosa.stft(waveform, n_fft=settings.n_fft, hop_length=settings.hop_length)
     power = np.abs(spectrum[:, :n_frames]) ** 2
-    image = _bands(power, settings)
-    if settings.pooling:
-        # The default, "interp", needs as many frames as the filter is wide.
-        mode = "interp" if n_frames >= 9 else "nearest"
-        delta = librosa.feature.delta(image, mode=mode)
-        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
-    return image.astype(np.float32, copy=False)
-
-
-def _bands(power, settings):
     if settings.feature == "chroma":
         return librosa.feature.chroma_stft(
             S=power, sr=settings.sample_rate, n_fft=settings.n_fft, n_chroma=settings.n_bands
@@ -533,11 +530,26 @@ def _bands(power, settings):
     basis = _mel_basis(
         settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax
     )
-    mel = basis @ power
-    if settings.feature == "mel":
-        return librosa.power_to_db(mel, ref=np.max, top_db=settings.top_db)
-    decibels = librosa.power_to_db(mel, top_db=settings.top_db)
-    return librosa.feature.mfcc(S=decibels, n_mfcc=settings.n_bands)
+    return librosa.power_to_db(basis @ power, top_db=None)
+
+
+def _finished(frames, settings):
+    """Bring the decibels into their range, and make coefficients or statistics of them."""
+    image = frames
+    if settings.feature != "chroma":
+        peak = frames.max()
+        if settings.top_db is not None:
+            image = np.maximum(frames, peak - settings.top_db)
+        if settings.feature == "mel":
+            image = image - peak
+        else:
+            image = librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
+    if settings.pooling:
+        # The default, "interp", needs as many frames as the filter is wide.
+        mode = "interp" if image.shape[1] >= 9 else "nearest"
+        delta = librosa.feature.delta(image, mode=mode)
+        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
+    return image.astype(np.float32, copy=False)
 
 
 @functools.lru_cache(maxsize=8)

@@ -83,7 +83,7 @@ def compare_embeddings(
     )
     means = groups.mean()
     half_widths = groups.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
-    table = means.join(half_widths, rsuffix="_ci")
+    table = means.join(half_widths.add_suffix("_ci"))
     order = [column for name in CLUSTERING_SCORES for column in (name, f"{name}_ci")]
     return table[order].reset_index()
 

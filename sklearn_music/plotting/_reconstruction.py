@@ -51,7 +51,7 @@ class ReconstructionDisplay:
     ):
         self.originals = originals
         self.reconstructions = reconstructions
-        self.names = names
+        self.names = None if names is None else list(names)
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.fmin = fmin

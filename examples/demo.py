@@ -1,0 +1,92 @@
+"""The main job on an embedded data set: from audio files to clusters, scored and seen.
+
+Writes synthetic tracks as wav files, clusters them through a VAE of their mel
+spectrograms, and compares that with chance, with PCA and with pooled MFCCs.
+
+Usage: python examples/demo.py --output results
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_music import VAE, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.metrics import compare_embeddings, format_comparison
+from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("results"), help="a folder")
+    parser.add_argument("--tracks", type=int, default=180, help="number of tracks")
+    parser.add_argument("--duration", type=float, default=5.0, help="seconds per track")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    args = parser.parse_args(argv)
+    start = time.perf_counter()
+
+    audio = args.output / "audio"
+    print(f"Writing {args.tracks} tracks of {args.duration:g} s to {audio} ...")
+    music = make_music(args.tracks, duration=args.duration, directory=audio, random_state=0)
+    tracks, genres = music.data[["audio"]], music.target
+
+    files = {
+        "duration": args.duration,
+        "memory": args.output / "cache",
+        "n_jobs": 2,
+        "verbose": 1,
+    }
+    mel = SpectrogramExtractor("mel", n_mels=40, **files).fit(tracks)
+    spectrograms = mel.transform(tracks)
+    mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files).fit_transform(tracks)
+
+    print(f"\nFitting each embedding with {args.seeds} seeds, without the labels ...")
+    scaled = ("scale", StandardScaler())
+    scores = [
+        compare_embeddings(embeddings, X, genres, n_seeds=args.seeds, verbose=1)
+        for X, embeddings in (
+            (mfcc, {"pooled MFCC + KMeans": Pipeline([scaled])}),
+            (
+                spectrograms,
+                {
+                    "PCA + KMeans": Pipeline([scaled, ("pca", PCA(16))]),
+                    "VAE + KMeans": Pipeline([scaled, ("vae", VAE(16))]),
+                },
+            ),
+        )
+    ]
+    table = format_comparison(pd.concat([scores[0], scores[1].iloc[1:]]))
+    print(f"\n{table}\n")
+
+    pipe = Pipeline(
+        [
+            ("mel", mel.set_params(verbose=0)),
+            scaled,
+            ("vae", VAE(16, random_state=0)),
+            ("cluster", KMeans(n_clusters=genres.nunique(), n_init=10, random_state=0)),
+        ]
+    ).fit(tracks)
+    (args.output / "scores.md").write_text(table + "\n", encoding="utf-8")
+    latent = LatentSpaceDisplay.from_predictions(
+        pipe[:-1].transform(tracks), {"cluster": pipe["cluster"].labels_, "genre": genres}
+    )
+    latent.figure_.savefig(args.output / "latent_space.png", dpi=100)
+    some = genres.drop_duplicates().index[:4]
+    reconstructions = ReconstructionDisplay.from_estimator(
+        pipe[:-1], tracks.loc[some], names=genres[some]
+    )
+    reconstructions.figure_.savefig(args.output / "reconstructions.png", dpi=100)
+
+    print(f"Took {time.perf_counter() - start:.0f} s. Written:")
+    for name in ("scores.md", "latent_space.png", "reconstructions.png"):
+        print(f"  {args.output / name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+mpl.use("Agg")
+# The nets are tiny, and the tests may share the machine.
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def blobs(rng):
+    """Three groups in 10 columns: X (90, 10) float32 on a scale of 1, labels."""
+    labels = np.repeat([0, 1, 2], 30)
+    X = 2 * rng.standard_normal((3, 10))[labels] + 0.5 * rng.standard_normal((90, 10))
+    return ((X - X.mean(0)) / X.std(0)).astype(np.float32), labels
+
+
+@pytest.fixture
+def write_tone(tmp_path):
+    """Write a tone with some noise to a file, and return its path."""
+
+    def write(name, *, seconds=1.0, rate=22050, channels=1, frequency=440.0, **kwargs):
+        time = np.arange(int(seconds * rate)) / rate
+        noise = np.random.default_rng(0).standard_normal((len(time), channels))
+        tone = 0.4 * np.sin(2 * np.pi * frequency * time)[:, None] + 0.02 * noise
+        path = tmp_path / name
+        soundfile.write(path, tone, rate, **kwargs)
+        return path
+
+    return write

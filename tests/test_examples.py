@@ -1,0 +1,52 @@
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from sklearn_music.datasets import make_music
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def run(name, *args):
+    runpy.run_path(str(EXAMPLES / name))["main"]([str(arg) for arg in args])
+
+
+def test_demo(tmp_path, capsys):
+    run("demo.py", "--output", tmp_path, "--tracks", 18, "--duration", 1, "--seeds", 2)
+    printed = capsys.readouterr().out
+    for row in ("chance", "PCA + KMeans", "VAE + KMeans"):
+        assert f"| genre | {row} | 6 |" in printed
+    for name in ("latent_space.png", "reconstructions.png", "scores.md"):
+        assert (tmp_path / name).stat().st_size > 0
+        assert str(tmp_path / name) in printed
+
+
+@pytest.mark.filterwarnings("ignore:Got n_components")  # so few lyrics have fewer topics
+def test_cluster_folder(tmp_path, capsys):
+    music = make_music(18, duration=1, directory=tmp_path / "audio", random_state=0)
+    table = music.data.assign(filename=[Path(path).name for path in music.data["audio"]])
+    table["track_id"] = table.index
+    table.drop(columns="audio").to_csv(tmp_path / "tracks.csv", index=False)
+    run(
+        "cluster_folder.py",
+        *("--tracks", tmp_path / "tracks.csv", "--audio", tmp_path / "audio"),
+        *("--output", tmp_path / "out", "--seeds", 2, "--duration", 1, "--jobs", 1),
+    )
+    printed = capsys.readouterr().out
+    for target in ("genre", "language"):
+        for row in ("chance", "PCA", "VAE", "VAE + lyrics"):
+            assert f"| {target} | {row} |" in printed
+    clusters = pd.read_csv(tmp_path / "out" / "clusters.csv")
+    assert len(clusters) == 18
+    assert clusters["cluster"].between(0, 5).all()
+    assert (tmp_path / "out" / "latent_space.png").stat().st_size > 0
+    assert (tmp_path / "out" / "reconstructions.png").stat().st_size > 0

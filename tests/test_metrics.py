@@ -1,0 +1,170 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_music import VAE
+from sklearn_music.metrics import (
+    CLUSTERING_SCORERS,
+    compare_embeddings,
+    format_comparison,
+    purity_score,
+)
+
+labels = st.lists(st.sampled_from(["rock", "folk", "গান"]), min_size=1, max_size=30)
+
+
+def test_purity_by_hand():
+    assert purity_score(["a", "a", "b", "b", "b"], [0, 0, 0, 1, 1]) == 4 / 5
+    assert purity_score([1, 1, 2], ["x", "y", "y"]) == 2 / 3
+
+
+@given(labels)
+def test_purity_has_its_bounds(y):
+    assert purity_score(y, range(len(y))) == 1
+    assert purity_score(y, y) == 1
+    most = max(y.count(label) for label in set(y))
+    assert purity_score(y, [0] * len(y)) == pytest.approx(most / len(y))
+
+
+@given(labels, st.randoms())
+def test_purity_does_not_depend_on_the_order_or_the_names(y, random):
+    clusters = [random.randrange(3) for _ in y]
+    order = random.sample(range(len(y)), len(y))
+    shuffled = purity_score([y[i] for i in order], [["p", "q", "r"][clusters[i]] for i in order])
+    assert purity_score(y, clusters) == pytest.approx(shuffled)
+
+
+def test_purity_of_nothing_and_of_unequal_lengths():
+    with pytest.raises(ValueError, match="no labels"):
+        purity_score([], [])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        purity_score([1, 2], [1])
+
+
+@pytest.mark.parametrize("kind", [str, int])
+def test_the_scorers_in_a_search(blobs, rng, kind):
+    X, y = blobs
+    y, order = y.astype(kind), rng.permutation(90)
+    pipe = make_pipeline(PCA(2), KMeans(n_init=2, random_state=0))
+    search = GridSearchCV(
+        pipe, {"kmeans__n_clusters": [2, 3]}, scoring=CLUSTERING_SCORERS, refit="ari", cv=3
+    ).fit(X[order], y[order])
+    assert search.best_params_ == {"kmeans__n_clusters": 3}
+    for name in ("purity", "nmi", "ami", "ari"):
+        assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all()
+
+
+def test_a_scorer_predicts_and_never_refits(blobs):
+    X, y = blobs
+    predicted = []
+
+    class Watched(KMeans):
+        def fit(self, X, y=None, sample_weight=None):
+            self.fitted_rows_ = len(X)
+            return super().fit(X)
+
+        def predict(self, X):
+            predicted.append(len(X))
+            return super().predict(X)
+
+    fitted = Watched(3, n_init=2, random_state=0).fit(X[:60])
+    expected = purity_score(y[60:], KMeans.predict(fitted, X[60:]))
+    assert CLUSTERING_SCORERS["purity"](fitted, X[60:], y[60:]) == expected
+    assert fitted.fitted_rows_ == 60
+    predicted.clear()
+    cross_validate(fitted, X, y, scoring=CLUSTERING_SCORERS, cv=3)
+    assert predicted == [30, 30, 30]  # once for the four of them
+
+
+def test_one_cluster_and_one_class_have_defined_scores(blobs):
+    X, y = blobs
+    one, three = KMeans(1).fit(X), KMeans(3, n_init=2, random_state=0).fit(X)
+    same = np.zeros(len(y))
+    scores = {
+        name: (scorer(one, X, y), scorer(three, X, same), scorer(one, X, same))
+        for name, scorer in CLUSTERING_SCORERS.items()
+    }
+    assert scores == {
+        "purity": (1 / 3, 1, 1),
+        "nmi": (0, 0, 1),
+        "ami": (0, 0, 1),
+        "ari": (0, 0, 1),
+    }
+
+
+@pytest.mark.parametrize("estimator", [DBSCAN(), Pipeline([("cluster", DBSCAN())])])
+def test_a_clusterer_without_predict_is_a_clear_error(blobs, estimator):
+    X, y = blobs
+    with pytest.raises(AttributeError, match="DBSCAN has no predict"):
+        CLUSTERING_SCORERS["ari"](estimator.fit(X), X, y)
+    with pytest.raises(AttributeError, match="predict"):
+        cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS)
+
+
+def test_no_labels_is_a_clear_error(blobs):
+    X, _ = blobs
+    with pytest.raises(ValueError, match="y=None"):
+        CLUSTERING_SCORERS["nmi"](KMeans(2).fit(X), X)
+
+
+def test_comparison(blobs):
+    X, y = blobs
+    targets = pd.DataFrame(
+        {"group": y, "parity": ["odd", "even", None] * 30}, index=range(90, 0, -1)
+    )
+    embeddings = {
+        "scaled": StandardScaler(),
+        "as it is": "passthrough",
+        "VAE": make_pipeline(StandardScaler(), VAE(2, max_epochs=20)),
+    }
+    scores = compare_embeddings(embeddings, X, targets, n_seeds=3)
+    assert scores["embedding"].unique().tolist() == ["chance", *embeddings]
+    rows = scores.set_index(["embedding", "target"])
+    assert rows.loc[("scaled", "group"), "ari"] == 1
+    assert abs(rows.loc[("chance", "group"), "ari"]) < 0.1
+    assert rows.loc[("VAE", "group"), "n_clusters"] == 3
+    # Tracks without a label are not scored.
+    assert rows.loc[("VAE", "parity"), ["n_clusters", "n_tracks"]].tolist() == [2, 60]
+    pd.testing.assert_frame_equal(scores, compare_embeddings(embeddings, X, targets, n_seeds=3))
+    in_parallel = compare_embeddings({"scaled": StandardScaler()}, X, targets, n_seeds=3, n_jobs=2)
+    pd.testing.assert_frame_equal(in_parallel, scores.iloc[:4])
+
+    lines = format_comparison(scores).splitlines()
+    assert len(lines) == 2 + len(scores)
+    assert lines[2].startswith("| group | chance | 3 | 0.")
+
+
+def test_the_interval_is_that_of_student(blobs):
+    X, y = blobs
+    scores = compare_embeddings({}, X, y, n_seeds=4, random_state=1)
+    assert scores["target"].tolist() == ["target"]
+    seeds = np.random.RandomState(1).randint(2**31 - 1, size=4)
+    single = [
+        adjusted_rand_score(y, np.random.RandomState(seed).randint(3, size=90)) for seed in seeds
+    ]
+    assert scores["ari"].item() == pytest.approx(np.mean(single))
+    # 3.182 is the 97.5 % quantile of Student's t with 3 degrees of freedom.
+    expected = 3.182 * np.std(single, ddof=1) / 2
+    assert scores["ari_ci"].item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_comparison_does_not_touch_the_estimators(blobs):
+    X, y = blobs
+    vae = VAE(2, max_epochs=1)
+    compare_embeddings({"VAE": vae}, X, y, n_seeds=1)
+    assert vae.random_state is None
+    assert not hasattr(vae, "net_")
+
+
+def test_progress_of_the_comparison(blobs, capsys):
+    X, y = blobs
+    compare_embeddings({}, X, y, n_seeds=2, verbose=1)
+    assert "2/2" in capsys.readouterr().err

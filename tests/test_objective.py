@@ -1,0 +1,110 @@
+"""The convention: both terms are sums over dimensions, means over rows, beta on the KL."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from torch.distributions import Normal
+from torch.distributions import kl_divergence as torch_kl
+
+from sklearn_music import VAE
+from sklearn_music.embedding._networks import DenseNetwork
+from sklearn_music.embedding._objective import (
+    NegativeELBO,
+    cubature_nodes,
+    elbo,
+    kl_divergence,
+    reconstruction_loss,
+)
+
+
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 1000))
+def test_kl_is_that_of_torch(n_rows, n_components, seed):
+    generator = torch.Generator().manual_seed(seed)
+    mean = torch.randn(n_rows, n_components, generator=generator)
+    log_variance = torch.randn(n_rows, n_components, generator=generator)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    expected = torch_kl(posterior, Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(kl_divergence(mean, log_variance), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_reconstruction_is_the_gaussian_log_likelihood():
+    x, x_hat = torch.randn(2, 4, 6)
+    constant = 6 * 0.5 * np.log(2 * np.pi)
+    expected = -Normal(x_hat, 1.0).log_prob(x).sum(dim=1) - constant
+    torch.testing.assert_close(reconstruction_loss(x, x_hat), expected)
+
+
+def test_the_loss_does_not_depend_on_the_batch_size():
+    x, x_hat = torch.randn(2, 8, 6)
+    mean, log_variance = torch.randn(2, 8, 3)
+    loss = NegativeELBO(beta=4.0)
+    whole = loss((x_hat, mean, log_variance), x)[0]
+    halves = [loss((x_hat[i], mean[i], log_variance[i]), x[i])[0] for i in (slice(4), slice(4, 8))]
+    torch.testing.assert_close(whole, sum(halves) / 2)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 5, 40])
+def test_the_nodes_have_the_moments_of_a_standard_normal(n_components):
+    nodes = cubature_nodes(n_components, np.random.default_rng(0)).astype(float)
+    assert len(nodes) >= 64
+    np.testing.assert_allclose(nodes.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(nodes.T @ nodes / len(nodes), np.eye(n_components), atol=1e-5)
+
+
+def test_the_elbo_of_a_linear_model_equals_the_closed_form(rng):
+    """With probabilistic PCA's own posterior the bound is the log-likelihood itself."""
+    X = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6))
+    W = np.linalg.svd(X, full_matrices=False)[2][:2].T * 1.5
+    covariance = W @ W.T + np.eye(6)
+    centred = X - X.mean(axis=0)
+    exact = -0.5 * (
+        np.einsum("ij,jk,ik->i", centred, np.linalg.inv(covariance), centred)
+        + np.linalg.slogdet(covariance)[1]
+        + 6 * np.log(2 * np.pi)
+    )
+    posterior_covariance = np.linalg.inv(W.T @ W + np.eye(2))
+    np.testing.assert_allclose(  # the directions are orthogonal
+        posterior_covariance, np.diag(np.diag(posterior_covariance)), atol=1e-12
+    )
+
+    network = DenseNetwork(6, 2, [])
+    encoder, decoder = network.encoder[0], network.decoder[0]
+    gain = posterior_covariance @ W.T
+    with torch.no_grad():
+        encoder.weight.copy_(torch.from_numpy(np.vstack([gain, np.zeros((2, 6))])))
+        log_variance = np.log(np.diag(posterior_covariance))
+        encoder.bias.copy_(torch.from_numpy(np.concatenate([-gain @ X.mean(axis=0), log_variance])))
+        decoder.weight.copy_(torch.from_numpy(W))
+        decoder.bias.copy_(torch.from_numpy(X.mean(axis=0)))
+    nodes = torch.from_numpy(cubature_nodes(2, rng))
+    bound = elbo(network, torch.from_numpy(X.astype(np.float32)), nodes).numpy()
+    np.testing.assert_allclose(bound, exact, rtol=1e-4)
+
+
+def test_the_bound_is_below_the_likelihood(blobs):
+    """No linear VAE of unit variance explains rows better than the best such model."""
+    X, _ = blobs
+    vae = VAE(2, hidden_layer_sizes=(), max_epochs=400, lr=0.01, random_state=0).fit(X)
+    scatter = np.cov(X.T.astype(float), bias=True)
+    values, vectors = np.linalg.eigh(scatter)
+    # Tipping and Bishop, 1999: the optimum with two components and noise variance 1.
+    W = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:] - 1, 0))
+    covariance = W @ W.T + np.eye(10)
+    best = -0.5 * (
+        np.trace(np.linalg.solve(covariance, scatter))
+        + np.linalg.slogdet(covariance)[1]
+        + 10 * np.log(2 * np.pi)
+    )
+    assert best - 0.2 < vae.score(X) <= best
+
+
+def test_a_linear_vae_finds_the_space_of_pca(blobs):
+    X, _ = blobs
+    vae = VAE(2, hidden_layer_sizes=(), max_epochs=400, lr=0.01, random_state=0).fit(X)
+    decoder = vae.net_.module_.decoder[0].weight.detach().numpy()
+    basis = np.linalg.qr(decoder)[0]
+    cosines = np.linalg.svd(basis.T @ PCA(2).fit(X).components_.T)[1]
+    assert cosines.min() > 0.99

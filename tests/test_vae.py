@@ -1,0 +1,303 @@
+import gc
+import os
+import pickle
+import signal
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback, EarlyStopping
+
+from sklearn_music import VAE
+from sklearn_music.exceptions import DivergenceError
+
+
+class CtrlC(Callback):
+    """Sends the process the signal that a Ctrl-C sends."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.n_epochs = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs += 1
+
+
+class Watched(Callback):
+    def on_train_begin(self, net, X=None, **kwargs):
+        self.rows = weakref.ref(X.X)
+
+
+def test_reconstructs_nearly_as_well_as_pca(blobs):
+    X, _ = blobs
+    vae = VAE(2, beta=0.01, max_epochs=200, batch_size=16, random_state=0).fit(X)
+    pca = PCA(2, random_state=0).fit(X)
+
+    def error(model):
+        return np.square(X - model.inverse_transform(model.transform(X))).mean()
+
+    assert error(vae) < 1.2 * error(pca)
+
+
+def test_shapes_and_dtypes(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=2, random_state=0).fit(X.astype(np.float64))
+    Z = vae.transform(X)
+    assert Z.shape == (90, 3)
+    assert vae.inverse_transform(Z).shape == X.shape
+    assert vae.score_samples(X).shape == (90,)
+    assert vae.sample(5).shape == (5, 10)
+    for array in (Z, vae.inverse_transform(Z), vae.score_samples(X), vae.sample(5)):
+        assert array.dtype == np.float32
+    assert isinstance(vae.score(X), float)
+    assert vae.score(X) == pytest.approx(vae.score_samples(X).mean(), rel=1e-5)
+    assert list(vae.get_feature_names_out()) == ["vae0", "vae1", "vae2"]
+
+
+def test_same_seed_same_embedding_and_the_global_state_is_untouched(blobs):
+    X, _ = blobs
+    torch.manual_seed(7)
+    np.random.seed(7)
+    expected = torch.rand(3), np.random.rand(3)
+    torch.manual_seed(7)
+    np.random.seed(7)
+    embeddings = [VAE(3, max_epochs=2, random_state=seed).fit_transform(X) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(embeddings[0], embeddings[1])
+    assert not np.allclose(embeddings[0], embeddings[2])
+    assert torch.equal(torch.rand(3), expected[0])
+    np.testing.assert_array_equal(np.random.rand(3), expected[1])
+
+
+def test_no_label_enters_the_training(blobs):
+    X, labels = blobs
+    vae = VAE(3, max_epochs=2, random_state=0)
+    names = np.array(["rock", "folk", "গান"])[labels]
+    np.testing.assert_array_equal(vae.fit_transform(X), vae.fit_transform(X, names))
+
+
+def test_history_tells_the_terms_apart(blobs):
+    X, _ = blobs
+    vae = VAE(3, beta=2.0, max_epochs=4, random_state=0).fit(X)
+    assert [epoch["epoch"] for epoch in vae.history_] == [1, 2, 3, 4]
+    for epoch in vae.history_:
+        total = epoch["reconstruction"] + 2.0 * epoch["kl"]
+        assert epoch["train_loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_more_beta_less_information(blobs):
+    X, _ = blobs
+    kl = [
+        VAE(4, beta=beta, max_epochs=60, random_state=0).fit(X).history_[-1]["kl"]
+        for beta in (0.1, 1, 10)
+    ]
+    assert kl[0] > kl[1] > kl[2]
+
+
+def test_ctrl_c_leaves_the_estimator_unfitted(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=5, callbacks=[CtrlC(2)], random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(X)
+    assert not hasattr(vae, "net_")
+    assert not hasattr(vae, "n_features_in_")
+    with pytest.raises(NotFittedError):
+        vae.transform(X)
+
+
+def test_ctrl_c_leaves_an_earlier_fit_as_it_was(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=3, random_state=0).fit(X)
+    expected = vae.transform(X)
+    vae.set_params(callbacks=[CtrlC(2)])
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(X[:, :5])
+    np.testing.assert_array_equal(vae.transform(X), expected)
+
+
+def test_ctrl_c_is_not_taken_for_the_end_of_patience(blobs):
+    X, _ = blobs
+    patient = EarlyStopping(monitor="train_loss", patience=50)
+    with pytest.raises(KeyboardInterrupt):
+        VAE(3, max_epochs=5, callbacks=[patient, CtrlC(2)]).fit(X)
+
+
+def test_early_stopping_goes_back_to_the_best_epoch(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=500, lr=0.01, early_stopping=True, n_iter_no_change=3, random_state=0)
+    vae.fit(X)
+    assert len(vae.history_) < 500
+    losses = [epoch["valid_loss"] for epoch in vae.history_]
+    best = int(np.argmin(losses))
+    assert len(losses) - 1 - best >= 3
+    # The same training, stopped at that epoch, has the same weights.
+    again = clone(vae).set_params(max_epochs=best + 1, n_iter_no_change=500).fit(X)
+    np.testing.assert_allclose(again.transform(X), vae.transform(X), atol=1e-6)
+
+
+def test_a_callback_may_stop_the_training(blobs):
+    X, _ = blobs
+    stopping = EarlyStopping(monitor="train_loss", patience=2, threshold=10.0)
+    assert len(VAE(3, max_epochs=50, callbacks=[stopping]).fit(X).history_) < 50
+
+
+def test_callbacks_are_used_as_they_are(blobs):
+    recorder = Recorder()
+    VAE(3, max_epochs=4, callbacks=[recorder]).fit(blobs[0])
+    assert recorder.n_epochs == 4
+
+
+def test_verbose_prints_the_epochs(blobs, capsys):
+    VAE(3, max_epochs=2).fit(blobs[0])
+    assert capsys.readouterr().out == ""
+    VAE(3, max_epochs=2, verbose=1).fit(blobs[0])
+    assert "train_loss" in capsys.readouterr().out
+
+
+def test_warm_start_goes_on(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=3, warm_start=True, random_state=0).fit(X)
+    first = vae.history_[0]["train_loss"]
+    vae.fit(X)
+    assert [epoch["epoch"] for epoch in vae.history_] == [1, 2, 3, 4, 5, 6]
+    assert vae.history_[3]["train_loss"] < first
+    with pytest.raises(ValueError, match="n_components from 3 to 4"):
+        vae.set_params(n_components=4).fit(X)
+    assert vae.transform(X).shape == (90, 3)
+
+
+def test_partial_fit_is_one_epoch(blobs):
+    X, _ = blobs
+    vae = VAE(3, random_state=0)
+    for _ in range(3):
+        vae.partial_fit(X)
+    assert len(vae.history_) == 3
+    with pytest.raises(ValueError, match="expecting 10 features"):
+        vae.partial_fit(X[:, :5])
+
+
+def test_partial_fit_takes_a_new_learning_rate(blobs):
+    X, _ = blobs
+    vae = VAE(3, random_state=0).partial_fit(X)
+    vae.set_params(lr=0.02).partial_fit(X)
+    assert vae.net_.optimizer_.param_groups[0]["lr"] == 0.02
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("scale", [1e15, 1e30])
+def test_divergence_is_an_error_that_says_what_to_do(blobs, scale):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=20, random_state=0)
+    with pytest.raises(DivergenceError, match="StandardScaler"):
+        vae.fit(X * scale)
+    assert not hasattr(vae, "net_")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's own, of the cast
+def test_values_too_large_for_float32_are_an_error(blobs):
+    with pytest.raises(ValueError, match="too large for dtype"):
+        VAE(3, max_epochs=1).fit(blobs[0].astype(float) * 1e300)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_few_rows(blobs, n_rows):
+    X = blobs[0][:n_rows]
+    assert np.isfinite(VAE(3, max_epochs=2).fit_transform(X)).all()
+
+
+def test_zero_columns_and_read_only_input(blobs):
+    X = np.zeros_like(blobs[0])
+    X.setflags(write=False)
+    assert np.isfinite(VAE(3, max_epochs=2).fit_transform(X)).all()
+
+
+def test_early_stopping_with_one_row_is_an_error(blobs):
+    with pytest.raises(ValueError, match="n_samples=1"):
+        VAE(3, early_stopping=True).fit(blobs[0][:1])
+
+
+@pytest.mark.parametrize(
+    ("device", "message"), [("cuda:7", "not there"), ("tpu", 'expected "auto"')]
+)
+def test_a_device_that_is_not_there_is_an_error(blobs, device, message):
+    with pytest.raises(ValueError, match=message):
+        VAE(3, device=device).fit(blobs[0])
+
+
+def test_auto_device_is_resolved_in_fit_and_not_stored_back(blobs):
+    vae = VAE(3, max_epochs=1).fit(blobs[0])
+    assert vae.device == "auto"
+    assert vae.device_ == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_net_fitted_on_a_gpu_loads_without_one(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=1, device="cpu", random_state=0).fit(X)
+    expected = vae.transform(X)
+    vae.device_ = "cuda:7"  # as its pickle from a machine with eight of them says
+    loaded = pickle.loads(pickle.dumps(vae))
+    assert loaded.device_ == "cpu"
+    np.testing.assert_array_equal(loaded.transform(X), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_and_cpu_agree(blobs):
+    X, _ = blobs
+    on_gpu, on_cpu = (
+        VAE(3, device=device, random_state=0, max_epochs=50).fit(X) for device in ("cuda", "cpu")
+    )
+    assert on_gpu.device_ == "cuda"
+    assert on_gpu.score(X) == pytest.approx(on_cpu.score(X), rel=0.02)
+
+
+def test_hidden_layers_are_checked(blobs):
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        VAE(3, hidden_layer_sizes=(0,)).fit(blobs[0])
+
+
+def test_inverse_transform_wants_the_latent_space(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=1).fit(X)
+    with pytest.raises(ValueError, match="latent space of this VAE has 3"):
+        vae.inverse_transform(X)
+
+
+def test_samples_depend_on_the_seed_only(blobs):
+    vae = VAE(3, max_epochs=1, random_state=0).fit(blobs[0])
+    np.testing.assert_array_equal(vae.sample(4), vae.sample(4))
+    assert not np.allclose(vae.sample(4, random_state=1), vae.sample(4))
+
+
+def test_a_fitted_net_holds_no_rows(blobs):
+    watched = Watched()
+    vae = VAE(3, max_epochs=2, early_stopping=True, callbacks=[watched]).fit(blobs[0])
+    gc.collect()
+    assert watched.rows() is None
+    assert vae.net_.train_split is None
+
+
+def test_fits_in_threads_do_not_fail(blobs):
+    X, _ = blobs
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(VAE(2, max_epochs=2).fit_transform(X)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
