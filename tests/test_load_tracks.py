@@ -1,0 +1,244 @@
+import os
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_music.datasets import load_tracks, make_music
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def write(folder, text, name="tracks.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_csv(folder):
+    table = write(
+        folder,
+        "filename,track_id,genre,lyrics,style\n"
+        'a.wav,000002,Rock,"Say ""no"", she said,\nand again",Punk\n'
+        "b.wav,2,None,গানের কথা আমার।,\n"
+        "c.wav,NA,,,null\n",
+    )
+    tracks = load_tracks(table)
+    assert tracks.columns.tolist() == ["audio", "filename", "track_id", "genre", "lyrics", "style"]
+    assert tracks["audio"].tolist() == [str(folder / name) for name in ("a.wav", "b.wav", "c.wav")]
+    assert all(type(path) is str for path in tracks["audio"])
+    assert tracks["track_id"].tolist() == ["000002", "2", "NA"]
+    assert tracks["genre"][1] == "None"
+    assert pd.isna(tracks["genre"][2])
+    assert tracks["lyrics"].tolist() == [
+        'Say "no", she said,\nand again',
+        "গানের কথা আমার।",
+        None,
+    ]
+    assert tracks["style"][2] == "null"
+    assert pd.isna(tracks["style"][1])
+    assert tracks.attrs == {"lyrics_cleaned": {"missing": 1}, "missing_files": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "encoding"),
+    [
+        ("tracks.tsv", "\t", "utf-8"),
+        ("tracks.txt", "\t", "utf-8"),
+        ("tracks.csv", ",", "utf-8-sig"),
+        ("tracks.csv", ";", "utf-8"),
+    ],
+)
+@pytest.mark.parametrize("as_type", [str, Path])
+def test_separators_and_byte_order_mark(folder, name, separator, encoding, as_type):
+    rows = [["filename", "track_id ", "lyrics"], ["a.wav", "01", "কথা ও সুর"]]
+    text = "\r\n".join(separator.join(row) for row in rows)
+    tracks = load_tracks(as_type(write(folder, text, name, encoding)))
+    assert tracks["audio"].tolist() == [str(folder / "a.wav")]
+    assert tracks["track_id"].tolist() == ["01"]
+    assert tracks["lyrics"].tolist() == ["কথা ও সুর"]
+
+
+def test_only_the_filename_is_required(folder):
+    tracks = load_tracks(write(folder, "filename\na.wav\n"))
+    assert tracks.columns.tolist() == ["audio", "filename", "lyrics"]
+    assert tracks["lyrics"].tolist() == [None]
+
+
+def test_audio_dir(folder, monkeypatch):
+    (folder / "tables").mkdir()
+    table = write(folder / "tables", f"filename\na.wav\n{folder / 'b.wav'}\n../c.wav\n")
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 tracks[^*]*tables/a\.wav"):
+        load_tracks(table)
+    with pytest.raises(FileNotFoundError, match="1 of 3 tracks"):
+        load_tracks(table, audio_dir=folder)
+    frame = pd.DataFrame({"filename": ["a.wav", str(folder / "b.wav")]})
+    expected = [str(folder / "a.wav"), str(folder / "b.wav")]
+    assert load_tracks(frame, audio_dir=str(folder))["audio"].tolist() == expected
+    monkeypatch.chdir(folder)
+    assert load_tracks(frame)["audio"].tolist() == expected
+    monkeypatch.setenv("HOME", str(folder))
+    assert load_tracks(frame, audio_dir="~")["audio"].tolist() == expected
+
+
+def test_dataframe_is_left_alone_and_keeps_its_index(folder):
+    frame = pd.DataFrame(
+        {"filename": ["a.wav", "gone.wav", "c.wav"], "lyrics": ["la di da", "x", np.nan]},
+        index=["k", "k", "m"],
+    )
+    before = frame.copy(deep=True)
+    with pytest.warns(UserWarning, match="1 of 3 tracks") as caught:
+        tracks = load_tracks(frame, folder, missing="drop")
+    assert str(folder / "gone.wav") in str(caught[0].message)
+    assert caught[0].filename == __file__
+    pd.testing.assert_frame_equal(frame, before)
+    assert frame.attrs == {}
+    assert tracks.index.tolist() == ["k", "m"]
+    assert tracks["filename"].tolist() == ["a.wav", "c.wav"]
+    assert tracks["lyrics"].tolist() == ["la di da", None]
+    assert tracks.attrs["missing_files"] == [str(folder / "gone.wav")]
+
+
+def test_loading_twice_changes_nothing(folder):
+    tracks = load_tracks(pd.DataFrame({"filename": ["a.wav"], "lyrics": ["oh my"]}), folder)
+    again = load_tracks(tracks)
+    pd.testing.assert_frame_equal(again, tracks)
+
+
+def test_waveforms_are_left_alone():
+    data = make_music(3, duration=0.05, random_state=0).data
+    tracks = load_tracks(data)
+    for loaded, made in zip(tracks["audio"], data["audio"], strict=True):
+        np.testing.assert_array_equal(loaded, made)
+
+
+def test_paths_and_numeric_ids_in_a_dataframe(folder):
+    frame = pd.DataFrame({"filename": [Path("a.wav"), Path("b.wav")], "track_id": [2.0, 10.0]})
+    tracks = load_tracks(frame, folder)
+    assert tracks["audio"].tolist() == [str(folder / "a.wav"), str(folder / "b.wav")]
+    assert tracks["track_id"].tolist() == ["2", "10"]
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_bangla_file_names_in_either_spelling(tmp_path, on_disk, in_table):
+    name = "বাংলা গান — ভালো, ড়.wav"
+    (tmp_path / unicodedata.normalize(on_disk, name)).touch()
+    (tmp_path / unicodedata.normalize(on_disk, "é.wav")).touch()
+    names = [unicodedata.normalize(in_table, text) for text in (name, "é.wav")]
+    tracks = load_tracks(pd.DataFrame({"filename": names}), tmp_path)
+    assert all(map(os.path.isfile, tracks["audio"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "missing"),
+        (np.nan, "missing"),
+        (pd.NA, "missing"),
+        ("", "missing"),
+        (" \n\t", "missing"),
+        ("[Instrumental]", "instrumental"),
+        ("(INSTRUMENTAL)", "instrumental"),
+        ("#ERROR!", "spreadsheet error"),
+        (" #NAME? ", "spreadsheet error"),
+        ("#REF!", "spreadsheet error"),
+        ("#VALUE!", "spreadsheet error"),
+        ("#N/A", "spreadsheet error"),
+        ("#DIV/0!", "spreadsheet error"),
+        ("? ? ? ?", "no words"),
+        ("🎵 🎵 🎵", "no words"),
+        ("☎️ ☎️", "no words"),
+        ("\u200b \u200b", "no words"),
+        (42, "no words"),
+        ("Whoa! whoa, WHOA...", "one word"),
+        ("don't don't don’t", "one word"),
+        ("1. apple 1. apple", "one word"),
+        ("গান গান গান।", "one word"),
+        ("ক্\u200dষ ক্ষ", "one word"),
+        ("thank you", None),
+        ("ভৌতিক গল্প", None),
+        ("#error in my heart", None),
+        ("this instrumental life", None),
+        ("雨" * 40, None),
+    ],
+)
+def test_lyrics_are_cleaned(folder, text, reason):
+    tracks = load_tracks(pd.DataFrame({"filename": ["a.wav"], "lyrics": [text]}), folder)
+    assert tracks["lyrics"].tolist() == [text if reason is None else None]
+    assert tracks.attrs["lyrics_cleaned"] == ({} if reason is None else {reason: 1})
+
+
+def test_missing_files_are_listed_ten_at_most(folder):
+    frame = pd.DataFrame({"filename": [*(f"gone_{i:02d}.ogg" for i in range(25)), "a.wav", "."]})
+    with pytest.raises(FileNotFoundError) as error:
+        load_tracks(frame, folder)
+    message = str(error.value)
+    assert "26 of 27" in message
+    assert str(folder) in message
+    assert message.count("gone_") == 10
+    assert "16 more" in message
+    assert "audio_dir" in message
+    assert "missing='drop'" in message
+    with pytest.warns(UserWarning, match="26 of 27"):
+        tracks = load_tracks(frame, folder, missing="drop")
+    assert tracks["filename"].tolist() == ["a.wav"]
+    assert len(tracks.attrs["missing_files"]) == 26
+
+
+def test_no_track_left(folder):
+    with pytest.raises(ValueError, match="No track is left"):
+        load_tracks(pd.DataFrame({"filename": ["gone.wav"]}), folder, missing="drop")
+    with pytest.raises(ValueError, match="has no rows"):
+        load_tracks(pd.DataFrame({"filename": []}), folder)
+    with pytest.raises(ValueError, match="has no rows"):
+        load_tracks(write(folder, "filename,lyrics\n"))
+
+
+@pytest.mark.parametrize("name", [None, np.nan, "", "  "])
+def test_empty_file_name(folder, name):
+    with pytest.raises(ValueError, match=r"row 1 .*'filename' is empty"):
+        load_tracks(pd.DataFrame({"filename": ["a.wav", name]}), folder, missing="drop")
+
+
+def test_missing_column(folder):
+    with pytest.raises(ValueError, match=r"no column 'filename'.*\['file', 'genre'\]"):
+        load_tracks(write(folder, "file,genre\na.wav,Pop\n"))
+
+
+@pytest.mark.parametrize("ids", [["1", "1"], [1, 1], ["1", ""], ["1", None], [1, np.nan]])
+def test_ids_that_identify_nothing(folder, ids):
+    with pytest.raises(ValueError, match="track_id"):
+        load_tracks(pd.DataFrame({"filename": ["a.wav", "b.wav"], "track_id": ids}), folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        ("filename,lyrics\na.wav,Grüße\n", "latin-1", "not UTF-8"),
+        ("filename,lyrics\na.wav,oh\n", "utf-16", "not UTF-8"),
+        ("", "utf-8", "could not be read as a table"),
+        ("filename,lyrics\na.wav,x\nb.wav,oh, my\n", "utf-8", "line 3"),
+        ("filename,lyrics\na.wav,oh, my\n", "utf-8", "more fields than"),
+    ],
+)
+def test_files_that_are_no_table(folder, text, encoding, message):
+    with pytest.raises(ValueError, match=message) as error:
+        load_tracks(write(folder, text, encoding=encoding))
+    assert "tracks.csv" in str(error.value)
+
+
+def test_wrong_arguments(folder):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
+        load_tracks(folder / "nowhere.csv")
+    with pytest.raises(ValueError, match="'table'"):
+        load_tracks([["a.wav"]])
+    with pytest.raises(ValueError, match="'missing'"):
+        load_tracks(folder / "tracks.csv", missing="ignore")
