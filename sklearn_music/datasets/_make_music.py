@@ -10,8 +10,8 @@ import soundfile as sf
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_music.datasets._lyrics_text import write_lyrics
-from sklearn_music.datasets._synthesis import GENRES, render_track
+from ._lyrics_text import write_lyrics
+from ._synthesis import GENRES, render_track
 
 INSTRUMENTAL_SHARE = 0.15
 LOST_SHARE = 0.05
