@@ -42,7 +42,7 @@ def main(argv=None):
     targets = tracks[[name for name in args.targets if name in tracks]]
     n_clusters = args.clusters or tracks["genre"].nunique()
 
-    files = {"duration": args.duration, "memory": args.output / "cache", "on_error": "raise"}
+    files = {"duration": args.duration, "memory": args.output / "cache"}
     mel = SpectrogramExtractor("mel", n_mels=64, hop_length=2048, **files)
     mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
     for extractor in (mel, mfcc):
@@ -82,8 +82,9 @@ def main(argv=None):
     )
     latent.figure_.savefig(args.output / "latent_space.png", dpi=100)
     some = tracks.drop_duplicates("cluster").index[:5]
+    names = tracks.loc[some, "track_id"] if "track_id" in tracks else some
     reconstructions = ReconstructionDisplay.from_estimator(
-        pipe["embed"].named_transformers_["audio"], tracks.loc[some, ["audio"]], names=some
+        pipe["embed"].named_transformers_["audio"], tracks.loc[some, ["audio"]], names=names
     )
     reconstructions.figure_.savefig(args.output / "reconstructions.png", dpi=100)
     print("Written:")
