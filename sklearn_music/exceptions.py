@@ -1,6 +1,6 @@
 """The errors and warnings that are the library's own."""
 
-__all__ = ["AudioError", "AudioNotFoundError", "DivergenceError"]
+__all__ = ["AudioError", "AudioNotFoundError", "DivergenceError", "PosteriorCollapseWarning"]
 
 
 class AudioError(OSError, ValueError):
@@ -17,3 +17,7 @@ class AudioNotFoundError(AudioError, FileNotFoundError):
 
 class DivergenceError(ValueError):
     """The loss of an embedder became NaN or infinite in training."""
+
+
+class PosteriorCollapseWarning(UserWarning):
+    """Hardly any latent component of an embedder tells the rows apart."""

@@ -1,3 +1,4 @@
+import hypothesis
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -5,6 +6,9 @@ import soundfile
 import torch
 
 mpl.use("Agg")
+# A first call loads and compiles, and the machine may be busy.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 # The nets are tiny, and the tests may share the machine.
 torch.set_num_threads(1)
 

@@ -16,7 +16,8 @@ from sklearn_music.embedding._objective import (
     cubature_nodes,
     elbo,
     kl_divergence,
-    reconstruction_loss,
+    squared_error,
+    total_correlation,
 )
 
 
@@ -27,22 +28,27 @@ def test_kl_is_that_of_torch(n_rows, n_components, seed):
     log_variance = torch.randn(n_rows, n_components, generator=generator)
     posterior = Normal(mean, (0.5 * log_variance).exp())
     expected = torch_kl(posterior, Normal(0.0, 1.0)).sum(dim=1)
-    torch.testing.assert_close(kl_divergence(mean, log_variance), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        kl_divergence(mean, log_variance).sum(dim=1), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_reconstruction_is_the_gaussian_log_likelihood():
     x, x_hat = torch.randn(2, 4, 6)
     constant = 6 * 0.5 * np.log(2 * np.pi)
     expected = -Normal(x_hat, 1.0).log_prob(x).sum(dim=1) - constant
-    torch.testing.assert_close(reconstruction_loss(x, x_hat), expected)
+    torch.testing.assert_close(0.5 * squared_error(x, x_hat), expected)
 
 
 def test_the_loss_does_not_depend_on_the_batch_size():
     x, x_hat = torch.randn(2, 8, 6)
     mean, log_variance = torch.randn(2, 8, 3)
     loss = NegativeELBO(beta=4.0)
-    whole = loss((x_hat, mean, log_variance), x)[0]
-    halves = [loss((x_hat[i], mean[i], log_variance[i]), x[i])[0] for i in (slice(4), slice(4, 8))]
+    whole = loss((x_hat, mean, mean, log_variance), x)[0]
+    halves = [
+        loss((x_hat[i], mean[i], mean[i], log_variance[i]), x[i])[0]
+        for i in (slice(4), slice(4, 8))
+    ]
     torch.testing.assert_close(whole, sum(halves) / 2)
 
 
@@ -108,3 +114,58 @@ def test_a_linear_vae_finds_the_space_of_pca(blobs):
     basis = np.linalg.qr(decoder)[0]
     cosines = np.linalg.svd(basis.T @ PCA(2).fit(X).components_.T)[1]
     assert cosines.min() > 0.99
+
+
+def test_free_bits_bound_each_component_from_below():
+    mean, log_variance = torch.zeros(8, 3), torch.zeros(8, 3)
+    mean[:, 0] = 2.0
+    x = x_hat = torch.zeros(8, 5)
+    # By hand: 2 nats in the first component, none in the others.
+    assert NegativeELBO(1.0)((x_hat, mean, mean, log_variance), x)[0] == pytest.approx(2.0)
+    loss = NegativeELBO(1.0, free_bits=0.5)
+    assert loss((x_hat, mean, mean, log_variance), x)[0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("kind", ["learned", "optimal"])
+def test_the_variance_of_the_likelihood(kind):
+    x, x_hat = torch.randn(2, 16, 6)
+    zeros = torch.zeros(16, 2)
+    loss = NegativeELBO(1.0, decoder_variance=kind)
+    variance = (x - x_hat).square().mean()
+    if kind == "learned":
+        loss.log_variance.data = variance.log()
+    expected = -Normal(x_hat, variance.sqrt()).log_prob(x).sum(dim=1).mean()
+    constant = 6 * 0.5 * np.log(2 * np.pi)
+    actual = loss((x_hat, zeros, zeros, zeros), x)[0]
+    torch.testing.assert_close(actual, expected - constant)
+
+
+def test_total_correlation_is_that_of_the_gaussian():
+    """Of a correlated normal, -log(1 - r²) / 2; of an independent one, nothing."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 3000, generator=generator)
+    r = 0.9
+    log_variance = torch.full((3000, 2), -3.0)
+    estimates = []
+    for second in (r * a + (1 - r**2) ** 0.5 * b, b):
+        mean = torch.stack([a, second], dim=1)
+        z = mean + (0.5 * log_variance).exp() * torch.randn(3000, 2, generator=generator)
+        # The batch is the whole collection, so that the density is the mean over the batch.
+        estimates.append(total_correlation(z, mean, log_variance, n_rows=1).item())
+    noise = np.exp(-3.0)
+    expected = -0.5 * np.log(1 - (r / (1 + noise)) ** 2)
+    assert estimates[0] == pytest.approx(expected, abs=0.05)
+    assert estimates[1] == pytest.approx(0, abs=0.05)
+
+
+def test_the_weight_of_the_total_correlation_lowers_it(rng):
+    a, b = rng.standard_normal((2, 300))
+    X = np.stack([a, 0.9 * a + 0.4 * b, a - b, b], axis=1)
+    estimates = []
+    for weight in (0.0, 10.0):
+        vae = VAE(2, beta=0.05, total_correlation=weight, max_epochs=100, random_state=0).fit(X)
+        with torch.no_grad():
+            x = torch.from_numpy(X.astype(np.float32))
+            _, z, mean, log_variance = vae.net_.module_(x)
+        estimates.append(total_correlation(z, mean, log_variance, n_rows=1).item())
+    assert estimates[1] < 0.5 * estimates[0]

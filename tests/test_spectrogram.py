@@ -186,7 +186,7 @@ def test_waveforms_and_files_may_be_mixed(write_tone):
     np.testing.assert_array_equal(images[0], images[1])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n_samples=st.integers(1, 3000),
     n_fft=st.integers(2, 600),

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EarlyStopping
 
 from sklearn_music import VAE
-from sklearn_music.exceptions import DivergenceError
+from sklearn_music.exceptions import DivergenceError, PosteriorCollapseWarning
 
 
 class CtrlC(Callback):
@@ -301,3 +301,87 @@ def test_fits_in_threads_do_not_fail(blobs):
     for thread in threads:
         thread.join()
     assert len(results) == 4
+
+
+def test_collapse_is_said_aloud(rng):
+    """Independent columns of variance 1 have nothing that a latent dimension could tell."""
+    noise = rng.standard_normal((200, 10))
+    vae = VAE(8, beta=4.0, max_epochs=40, random_state=0)
+    with pytest.warns(PosteriorCollapseWarning, match="of 8 latent components") as caught:
+        vae.fit(noise)
+    assert vae.active_units_ < 2
+    for remedy in ("Lower beta", "kl_warmup", "free_bits"):
+        assert remedy in str(caught[0].message)
+
+
+@pytest.mark.filterwarnings("error::sklearn_music.exceptions.PosteriorCollapseWarning")
+@pytest.mark.parametrize("n_components", [1, 4])
+def test_a_net_that_has_not_collapsed(blobs, n_components):
+    X, _ = blobs
+    vae = VAE(n_components, beta=0.1, max_epochs=60, random_state=0).fit(X)
+    means = vae.transform(X)
+    assert vae.active_units_ == (means.var(axis=0) > 0.01).sum()
+    assert vae.history_[-1]["active_units"] == vae.active_units_
+    assert vae.kl_per_component_.shape == (n_components,)
+    assert vae.kl_per_component_.sum() == pytest.approx(vae.history_[-1]["kl"], rel=0.1)
+    assert vae.beta_norm_ == pytest.approx(0.1 * n_components / 10)
+    assert vae.noise_variance_ == 1
+
+
+def test_free_bits_keep_components_active(rng):
+    noise = rng.standard_normal((200, 10))
+    params = {"beta": 4.0, "max_epochs": 60, "random_state": 0}
+    free = VAE(8, free_bits=0.5, **params).fit(noise)
+    assert VAE(8, **params).fit(noise).active_units_ < 2
+    assert free.active_units_ == 8
+    assert free.kl_per_component_.min() > 0.2
+
+
+def test_kl_warmup_raises_beta(blobs):
+    X, _ = blobs
+    vae = VAE(3, beta=2.0, kl_warmup=4, max_epochs=6, random_state=0).fit(X)
+    for epoch, share in zip(vae.history_, [0.25, 0.5, 0.75, 1, 1, 1], strict=True):
+        total = epoch["reconstruction"] + share * 2.0 * epoch["kl"]
+        assert epoch["train_loss"] == pytest.approx(total, rel=1e-4)
+
+
+def test_early_stopping_watches_the_loss_at_the_final_beta(blobs):
+    """Else a rising beta would look like a model that gets worse."""
+    X, _ = blobs
+    vae = VAE(3, kl_warmup=10**6, max_epochs=2, early_stopping=True, random_state=0).fit(X)
+    # While training, beta is next to nothing; the validation loss has all of it.
+    net = vae.net_
+    net.criterion_.train()
+    x = torch.from_numpy(X)
+    output = net.module_(x)
+    rising = net.criterion_(output, x)[0]
+    final = net.criterion_.eval()(output, x)[0]
+    assert final > rising
+
+
+@pytest.mark.parametrize("decoder_variance", ["learned", "optimal"])
+def test_the_decoder_finds_the_variance_of_the_noise(rng, decoder_variance):
+    signal = rng.standard_normal((400, 2)) @ rng.standard_normal((2, 10))
+    X = signal + 0.3 * rng.standard_normal((400, 10))
+    vae = VAE(
+        2,
+        hidden_layer_sizes=(),
+        decoder_variance=decoder_variance,
+        max_epochs=300,
+        lr=0.01,
+        random_state=0,
+    ).fit(X)
+    assert vae.noise_variance_ == pytest.approx(0.09, rel=0.15)
+    unit = VAE(2, hidden_layer_sizes=(), max_epochs=300, lr=0.01, random_state=0).fit(X)
+    assert vae.score(X) > unit.score(X) + 3
+    # The exact log-likelihood of the best such model, probabilistic PCA, is the bound of bounds.
+    assert vae.score(X) < PCA(2).fit(X).score(X) + 0.1
+    loaded = pickle.loads(pickle.dumps(vae))
+    assert loaded.score(X) == vae.score(X)
+
+
+def test_the_variance_may_not_change_its_kind_midway(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=1, warm_start=True).fit(X)
+    with pytest.raises(ValueError, match="decoder_variance from unit to learned"):
+        vae.set_params(decoder_variance="learned").fit(X)

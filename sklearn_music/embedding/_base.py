@@ -1,5 +1,6 @@
 """The scikit-learn face of the embedders."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,10 +13,11 @@ from sklearn.base import (
 )
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import EarlyStopping
 
+from ..exceptions import PosteriorCollapseWarning
 from ._objective import cubature_nodes, elbo
 from ._training import (
     EmbeddingNet,
@@ -24,10 +26,11 @@ from ._training import (
     row_batches,
     seeded,
     set_state,
+    summarize,
     train,
 )
 
-_HISTORY = ("epoch", "train_loss", "valid_loss", "reconstruction", "kl", "dur")
+_HISTORY = ("epoch", "train_loss", "valid_loss", "reconstruction", "kl", "active_units", "dur")
 
 
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -41,6 +44,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
+        "decoder_variance": [StrOptions({"unit", "learned", "optimal"})],
+        "total_correlation": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -83,9 +90,18 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             fitted, or fitted by an earlier one.
         """
         previous = getattr(self, "net_", None) if self.warm_start else None
-        return self._fit(
-            X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping
-        )
+        self._fit(X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping)
+        if self.active_units_ < max(min(2, self.n_components), 0.1 * self.n_components):
+            warnings.warn(
+                f"The posterior has collapsed: {self.active_units_} of {self.n_components} latent "
+                "components tell the rows apart, so that their clusters mean little. Lower beta "
+                f"(it is {self.beta:g}), let it rise from 0 (kl_warmup), or keep a minimum of "
+                "information per component (free_bits). Columns that were not scaled, or too few "
+                "epochs, look the same.",
+                PosteriorCollapseWarning,
+                stacklevel=2,
+            )
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -136,8 +152,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             set_state(net, get_state(previous))
         with seeded(self._seed, len(net.history)):
             train(net, X, X_valid, epochs=epochs)
+            summary = summarize(net, X)
 
         self.net_ = net
+        self.kl_per_component_ = summary["kl"]
+        self.active_units_ = summary["active_units"]
+        self.noise_variance_ = summary["noise_variance"]
+        self.beta_norm_ = self.beta * self.n_components / X.shape[1]
         self.device_ = str(device)
         self.history_ = [
             {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
@@ -204,7 +225,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X)
         rng = np.random.default_rng(self._seed)
         nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
-        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes), X)
+        variance = self.noise_variance_
+        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes, variance), X)
 
     def score(self, X, y=None):
         """Return the mean of the rows' evidence lower bounds.
@@ -248,6 +270,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         settings |= self._network_settings()
         return {f"module__{name}": value for name, value in settings.items()} | {
             "criterion__beta": float(self.beta),
+            "criterion__free_bits": float(self.free_bits),
+            "criterion__decoder_variance": self.decoder_variance,
+            "criterion__total_correlation": float(self.total_correlation),
+            "callbacks__terms__kl_warmup": int(self.kl_warmup),
             "batch_size": int(self.batch_size),
             "lr": float(self.lr),
             "max_epochs": int(self.max_epochs),
@@ -293,9 +319,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
 def _check_same_network(before, now):
     changed = {
-        name.removeprefix("module__"): (before[name], now[name])
+        name.split("__")[1]: (before[name], now[name])
         for name in now
-        if name.startswith("module__") and before[name] != now[name]
+        if name.startswith(("module__", "criterion__decoder")) and before[name] != now[name]
     }
     if changed:
         raise ValueError(

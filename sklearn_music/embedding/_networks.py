@@ -33,11 +33,11 @@ class DenseNetwork(nn.Module):
         return self.decoder(z)
 
     def forward(self, x):
-        """Return the reconstruction from one draw of the posterior, and the posterior."""
+        """Return the reconstruction from a draw of the posterior, the draw, mean, log-variance."""
         mean, log_variance = self.encode(x)
         noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
-        return self.decode(z), mean, log_variance
+        return self.decode(z), z, mean, log_variance
 
 
 def _perceptron(sizes):

@@ -7,51 +7,114 @@ import torch
 from torch import nn
 
 
-def reconstruction_loss(x, x_hat):
-    """Return the negative log-likelihood of a Gaussian of variance 1, less its constant."""
-    return 0.5 * (x - x_hat).square().sum(dim=1)
+def squared_error(x, x_hat):
+    """Return the squared error of each row."""
+    return (x - x_hat).square().sum(dim=1)
 
 
 def kl_divergence(mean, log_variance):
     """Return the divergence of the posterior from the standard normal prior, in nats.
 
-    Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, appendix B.
+    One value per row and component: Kingma and Welling, "Auto-Encoding Variational
+    Bayes", 2014, appendix B.
     """
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def total_correlation(z, mean, log_variance, n_rows):
+    """Return how far the latent components are from independent, in nats.
+
+    Estimated from a batch by minibatch-weighted sampling: Chen et al., "Isolating
+    Sources of Disentanglement in Variational Autoencoders", 2018, equation 4.
+    """
+    deviation = z[:, None] - mean[None]
+    log_densities = -0.5 * (
+        deviation.square() / log_variance.exp() + log_variance + math.log(2 * math.pi)
+    )
+    log_size = math.log(n_rows * len(z))
+    joint = log_densities.sum(dim=2).logsumexp(dim=1) - log_size
+    marginals = (log_densities.logsumexp(dim=1) - log_size).sum(dim=1)
+    return (joint - marginals).mean()
 
 
 class NegativeELBO(nn.Module):
     """The loss ``reconstruction + beta * KL``, averaged over the batch.
 
+    Both terms are sums over their dimensions, so beta = 1 is the evidence lower bound,
+    whatever the numbers of features, components and rows.
+
     Parameters
     ----------
     beta : float
-        Weight of the KL divergence (Higgins et al., 2017). Both terms are sums over
-        their dimensions, so beta = 1 is the evidence lower bound, whatever the sizes.
+        Weight of the KL divergence (Higgins et al., 2017).
+    free_bits : float, default=0.0
+        Nats per component below which the KL divergence, as the batch's mean, is not
+        lowered any further (Kingma et al., 2016).
+    decoder_variance : {"unit", "learned", "optimal"}, default="unit"
+        The variance of the likelihood: 1, a parameter, or for each batch the value
+        that maximises its likelihood (Rybkin et al., 2021).
+    total_correlation : float, default=0.0
+        Weight of the total correlation (Chen et al., 2018).
     """
 
-    def __init__(self, beta):
+    def __init__(self, beta, free_bits=0.0, decoder_variance="unit", total_correlation=0.0):
         super().__init__()
         self.beta = beta
+        self.free_bits = free_bits
+        self.decoder_variance = decoder_variance
+        self.total_correlation = total_correlation
+        if decoder_variance == "learned":
+            self.log_variance = nn.Parameter(torch.zeros(()))
+        self.kl_share_ = 1.0  # of beta, while it rises in the first epochs
+        self.n_rows_ = None  # that the batches are drawn from
 
     def forward(self, output, x):
-        """Return the loss and its terms: reconstruction and KL, each a scalar."""
-        x_hat, mean, log_variance = output
-        reconstruction = reconstruction_loss(x, x_hat).mean()
-        kl = kl_divergence(mean, log_variance).mean()
-        return reconstruction + self.beta * kl, torch.stack([reconstruction, kl]).detach()
+        """Return the loss, and for the log the sums of its terms over the batch."""
+        x_hat, z, mean, log_variance = output
+        reconstruction = self._reconstruction(squared_error(x, x_hat).mean(), x.shape[1])
+        kl = kl_divergence(mean, log_variance)
+        kl_of_batch = kl.mean(dim=0)
+        if self.free_bits:
+            kl_of_batch = kl_of_batch.clamp(min=self.free_bits)
+        beta = self.beta * (self.kl_share_ if self.training else 1.0)
+        loss = reconstruction + beta * kl_of_batch.sum()
+        if self.total_correlation:
+            correlation = total_correlation(z, mean, log_variance, self.n_rows_ or len(x))
+            loss = loss + self.total_correlation * correlation
+        with torch.no_grad():
+            sums = torch.stack([kl.sum(dim=0), mean.sum(dim=0), mean.square().sum(dim=0)])
+        return loss, (reconstruction.detach() * len(x), sums)
+
+    def _reconstruction(self, error, n_features):
+        """Return the mean negative log-likelihood less its constant, from the squared error."""
+        if self.decoder_variance == "unit":
+            return 0.5 * error
+        if self.decoder_variance == "learned":
+            return 0.5 * (error / self.log_variance.exp() + n_features * self.log_variance)
+        # The optimal variance is error / n_features; a perfect reconstruction has none.
+        variance = (error / n_features).clamp(min=1e-6)
+        return 0.5 * n_features * (variance.log() + 1)
+
+
+def is_active(means, squared_means):
+    """Tell which components use the data: the variance of their mean is above 0.01.
+
+    Burda et al., "Importance Weighted Autoencoders", 2016, section 5.
+    """
+    return squared_means - means**2 > 0.01
 
 
 @torch.no_grad()
-def elbo(network, x, nodes):
+def elbo(network, x, nodes, variance=1.0):
     """Return the evidence lower bound of each row of `x`, in nats, constants included."""
     mean, log_variance = network.encode(x)
     deviation = (0.5 * log_variance).exp()
-    reconstruction = sum(
-        reconstruction_loss(x, network.decode(mean + deviation * node)) for node in nodes
-    ) / len(nodes)
-    constant = 0.5 * x.shape[1] * math.log(2 * math.pi)
-    return -(reconstruction + constant + kl_divergence(mean, log_variance))
+    error = sum(squared_error(x, network.decode(mean + deviation * node)) for node in nodes) / len(
+        nodes
+    )
+    constant = x.shape[1] * math.log(2 * math.pi * variance)
+    kl = kl_divergence(mean, log_variance).sum(dim=1)
+    return -0.5 * (error / variance + constant) - kl
 
 
 def cubature_nodes(n_components, rng, n_nodes_min=64):

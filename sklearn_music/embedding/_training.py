@@ -10,7 +10,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import Dataset
 
 from ..exceptions import DivergenceError
-from ._objective import NegativeELBO
+from ._objective import NegativeELBO, is_active, kl_divergence, squared_error
 
 # Rows that a fitted net works on at a time; it bounds the memory, not the result.
 _N_ROWS = 8192
@@ -105,9 +105,10 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        loss, terms = self.criterion_(y_pred, X)
+        loss, (reconstruction, sums) = self.criterion_(y_pred, X)
         if training:
-            self.terms_ += terms * len(X)
+            self.reconstruction_ += reconstruction
+            self.sums_ += sums
         return loss
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -133,17 +134,30 @@ class Interrupted(BaseException):
 
 
 class TermsLog(Callback):
-    """Writes the terms of the loss to the history, and stops a training that diverged."""
+    """Raises the weight of the KL divergence, logs the loss's terms, stops a diverged training.
 
-    def on_epoch_begin(self, net, **kwargs):
+    Parameters
+    ----------
+    kl_warmup : int, default=0
+        Number of epochs over which the weight rises to beta.
+    """
+
+    def __init__(self, kl_warmup=0):
+        self.kl_warmup = kl_warmup
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Set the sums to zero; on the device, so that no batch has to wait for them."""
-        net.terms_ = torch.zeros(2, device=net.device)
+        net.criterion_.kl_share_ = min(1.0, len(net.history) / max(1, self.kl_warmup))
+        net.criterion_.n_rows_ = len(dataset_train)
+        net.reconstruction_ = torch.zeros((), device=net.device)
+        net.sums_ = torch.zeros(3, net.module__n_components, device=net.device)
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Write the means over the epoch."""
-        reconstruction, kl = (net.terms_ / len(dataset_train)).tolist()
-        net.history.record("reconstruction", reconstruction)
-        net.history.record("kl", kl)
+        kl, means, squared_means = (net.sums_ / len(dataset_train)).cpu().numpy()
+        net.history.record("reconstruction", net.reconstruction_.item() / len(dataset_train))
+        net.history.record("kl", float(kl.sum()))
+        net.history.record("active_units", int(is_active(means, squared_means).sum()))
         loss = net.history[-1, "train_loss"]
         if not np.isfinite(loss):
             raise DivergenceError(
@@ -225,10 +239,36 @@ def row_batches(X, device):
         yield Rows(X[start : start + _N_ROWS], device).X
 
 
+@torch.no_grad()
+def summarize(net, X):
+    """Return what a trained net does with rows: KL by component, active units, noise variance."""
+    net.module_.eval()
+    totals = torch.zeros(3, net.module__n_components, device=net.device)
+    error = torch.zeros((), device=net.device)
+    for x in row_batches(X, net.device):
+        x_hat, _, mean, log_variance = net.module_(x)
+        terms = [kl_divergence(mean, log_variance), mean, mean.square()]
+        totals += torch.stack([term.sum(dim=0) for term in terms])
+        error += squared_error(x, x_hat).sum()
+    kl, means, squared_means = (totals / len(X)).cpu().numpy()
+    if net.criterion__decoder_variance == "optimal":
+        noise_variance = float(error) / X.size
+    elif net.criterion__decoder_variance == "learned":
+        noise_variance = float(net.criterion_.log_variance.exp())
+    else:
+        noise_variance = 1.0
+    return {
+        "kl": kl,
+        "active_units": int(is_active(means, squared_means).sum()),
+        "noise_variance": noise_variance,
+    }
+
+
 def get_state(net):
     """Return what a net has learnt as numpy arrays, which load without its device."""
     return {
         "module": _to_numpy(net.module_.state_dict()),
+        "criterion": _to_numpy(net.criterion_.state_dict()),
         # The moments only: the learning rate is the estimator's parameter.
         "optimizer": _to_numpy(net.optimizer_.state_dict()["state"]),
         "history": net.epochs_,
@@ -238,6 +278,7 @@ def get_state(net):
 def set_state(net, state):
     """Give an initialised net what another one has learnt."""
     net.module_.load_state_dict(_to_torch(state["module"]))
+    net.criterion_.load_state_dict(_to_torch(state["criterion"]))
     settings = net.optimizer_.state_dict()
     net.optimizer_.load_state_dict(settings | {"state": _to_torch(state["optimizer"])})
     net.history.extend({**epoch, "batches": []} for epoch in state["history"])

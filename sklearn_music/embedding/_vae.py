@@ -24,6 +24,15 @@ class VAE(BaseEmbedder):
     beta : float, default=1.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
+    kl_warmup : int, default=0
+        Number of epochs over which the weight of the KL divergence rises to beta.
+    free_bits : float, default=0.0
+        Nats per latent dimension below which its KL divergence is not lowered further.
+    decoder_variance : {"unit", "learned", "optimal"}, default="unit"
+        The variance of the likelihood: 1, a parameter of the network, or the value that
+        maximises the likelihood of each batch [3]_.
+    total_correlation : float, default=0.0
+        Weight of the total correlation of the latent dimensions, on top of beta [4]_.
     max_epochs : int, default=60
         Number of passes over the rows.
     batch_size : int, default=64
@@ -55,8 +64,17 @@ class VAE(BaseEmbedder):
     net_ : skorch.NeuralNet
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
-        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl``, ``dur`` (in
-        seconds) and, where `early_stopping`, ``valid_loss``.
+        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` (in nats),
+        ``active_units``, ``dur`` (in seconds) and, where `early_stopping`, ``valid_loss``.
+    kl_per_component_ : ndarray of shape (n_components,)
+        Each latent dimension's KL divergence, the mean over the rows, in nats.
+    active_units_ : int
+        Number of latent dimensions that tell the rows apart: the variance of their
+        posterior mean is above 0.01 [5]_.
+    beta_norm_ : float
+        ``beta * n_components / n_features`` [2]_, to compare beta across sizes.
+    noise_variance_ : float
+        The variance of the likelihood.
     device_ : str
         Where the net is.
     n_features_in_ : int
@@ -87,6 +105,12 @@ class VAE(BaseEmbedder):
     .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
     .. [2] I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a
        Constrained Variational Framework", ICLR 2017.
+    .. [3] O. Rybkin, K. Daniilidis and S. Levine, "Simple and Effective VAE Training
+       with Calibrated Decoders", ICML 2021.
+    .. [4] R. T. Q. Chen et al., "Isolating Sources of Disentanglement in Variational
+       Autoencoders", NeurIPS 2018.
+    .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted
+       Autoencoders", ICLR 2016.
 
     Examples
     --------
@@ -115,6 +139,10 @@ class VAE(BaseEmbedder):
         *,
         hidden_layer_sizes=(128, 64),
         beta=1.0,
+        kl_warmup=0,
+        free_bits=0.0,
+        decoder_variance="unit",
+        total_correlation=0.0,
         max_epochs=60,
         batch_size=64,
         lr=1e-3,
@@ -130,6 +158,10 @@ class VAE(BaseEmbedder):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.free_bits = free_bits
+        self.decoder_variance = decoder_variance
+        self.total_correlation = total_correlation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
