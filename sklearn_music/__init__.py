@@ -8,6 +8,8 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `LyricVectorizer`         lyrics in any script to TF-IDF or to dense topics
 `GenreEncoder`            genre labels to a multi-hot block
 `VAE`                     columns of numbers to a latent space, and back
+`ConvVAE`                 the same for spectrograms, with side features
+`BetaCVAE`                the same beyond a condition, the genre for example
 ------------------------  -----------------------------------------------------
 `sklearn_music.metrics`   purity, scorers for a search, comparison with chance
 `sklearn_music.datasets`  tracks from a table, or made up to try things out
@@ -17,9 +19,16 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE
+from .embedding import VAE, BetaCVAE, ConvVAE
 from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
 
-__all__ = ["VAE", "GenreEncoder", "LyricVectorizer", "SpectrogramExtractor"]
+__all__ = [
+    "VAE",
+    "BetaCVAE",
+    "ConvVAE",
+    "GenreEncoder",
+    "LyricVectorizer",
+    "SpectrogramExtractor",
+]

@@ -1,6 +1,14 @@
 """The errors and warnings that are the library's own."""
 
-__all__ = ["AudioError", "AudioNotFoundError", "DivergenceError", "PosteriorCollapseWarning"]
+import warnings
+
+__all__ = [
+    "AudioError",
+    "AudioNotFoundError",
+    "DivergenceError",
+    "LabelLeakageWarning",
+    "PosteriorCollapseWarning",
+]
 
 
 class AudioError(OSError, ValueError):
@@ -21,3 +29,28 @@ class DivergenceError(ValueError):
 
 class PosteriorCollapseWarning(UserWarning):
     """Hardly any latent component of an embedder tells the rows apart."""
+
+
+class LabelLeakageWarning(UserWarning):
+    """A model was told the labels that its clusters are scored against."""
+
+
+def warn_of_leakage(leakage, stacklevel=4):
+    """Warn where a condition that the encoder is told all but tells the labels.
+
+    Parameters
+    ----------
+    leakage : float or None
+        Normalised mutual information of the condition with the labels.
+    stacklevel : int, default=4
+        That of `warnings.warn`, counted from there.
+    """
+    if leakage is not None and leakage > 0.5:
+        warnings.warn(
+            f"The encoder is told a condition that tells the labels y (normalised mutual "
+            f"information {leakage:.2f}). Any score of its clusters against y measures this leak, "
+            "not what the model found. Use encode_condition=False for a score that means "
+            "something.",
+            LabelLeakageWarning,
+            stacklevel=stacklevel,
+        )

@@ -11,7 +11,14 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sklearn_music
-from sklearn_music import VAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
+from sklearn_music import (
+    VAE,
+    BetaCVAE,
+    ConvVAE,
+    GenreEncoder,
+    LyricVectorizer,
+    SpectrogramExtractor,
+)
 
 # Tiny nets and few epochs: the checks fit each instance some fifty times.
 INSTANCES = [
@@ -26,10 +33,15 @@ INSTANCES = [
     VAE(max_epochs=2),
     VAE(2, max_epochs=3, hidden_layer_sizes=(), early_stopping=True, n_iter_no_change=1),
     VAE(2, max_epochs=2, hidden_layer_sizes=[5], batch_size=7),
+    ConvVAE(2, max_epochs=2, channels=(2, 3)),
+    ConvVAE(2, max_epochs=2, image_shape=(1, 1), channels=(8,)),  # the rest are side features
+    BetaCVAE(2, max_epochs=2),
+    BetaCVAE(2, max_epochs=2, condition_features=[0], encode_condition=True),
+    BetaCVAE(2, max_epochs=2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),
 ]
 # Some checks fit with column names and transform without them, or the other way round.
 pytestmark = pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning")
-EMBEDDERS = [instance for instance in INSTANCES if isinstance(instance, VAE)]
+EMBEDDERS = [instance for instance in INSTANCES if hasattr(instance, "max_epochs")]
 
 
 def checks():

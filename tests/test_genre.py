@@ -4,7 +4,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -332,7 +332,6 @@ def test_skops_round_trip():
 cells = st.one_of(st.none(), st.just(np.nan), st.text(max_size=12), st.sampled_from(LABELS))
 
 
-@settings(deadline=None)
 @given(
     st.lists(cells, min_size=1, max_size=12),
     st.sampled_from(["|", ",", ";", "/", " "]),

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -113,7 +113,6 @@ def test_two_spellings_of_one_word(one, other):
     assert _words(one) == _words(other)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_has_stable_words(text):
     words = _words(text)
@@ -604,7 +603,6 @@ def test_in_pipeline():
     assert set(pipe.fit_predict(LYRICS)) == {0, 1}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.text(), st.sampled_from(LYRICS)), min_size=1, max_size=8),
     st.sampled_from([None, 1, 3]),

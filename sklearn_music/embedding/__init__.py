@@ -1,5 +1,7 @@
 """From columns of numbers to a latent space: variational autoencoders as transformers."""
 
+from ._beta_cvae import BetaCVAE
+from ._conv_vae import ConvVAE
 from ._vae import VAE
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "BetaCVAE", "ConvVAE"]

@@ -14,10 +14,11 @@ from sklearn.base import (
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
+from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
 from ._training import (
     EmbeddingNet,
@@ -36,9 +37,9 @@ _HISTORY = ("epoch", "train_loss", "valid_loss", "reconstruction", "kl", "active
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A variational autoencoder as a transformer: all but its network.
 
-    A child names its network's class in ``_network``, returns what that takes beside
-    the numbers of features and components from ``_network_settings()``, and lists its
-    parameters in ``__init__``.
+    A child lists its parameters in ``__init__``, and tells its network in
+    ``_network_settings(n_features)``: the arguments beside the numbers of features and
+    components. Rows reach the network as `_check_rows` lays them out.
     """
 
     _parameter_constraints: dict = {
@@ -61,7 +62,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
-    _network: type[torch.nn.Module]
     _net_settings: dict  # what net_ was built from
     _seed: int
 
@@ -99,7 +99,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "information per component (free_bits). Columns that were not scaled, or too few "
                 "epochs, look the same.",
                 PosteriorCollapseWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -132,7 +132,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise
 
     def _train(self, X, *, epochs, previous, early_stopping):
-        X = validate_data(self, X, reset=previous is None, dtype=np.float32)
+        X = self._check_rows(X, reset=previous is None)
         settings = self._settings(X.shape[1])
         if previous is None:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -158,7 +158,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.kl_per_component_ = summary["kl"]
         self.active_units_ = summary["active_units"]
         self.noise_variance_ = summary["noise_variance"]
-        self.beta_norm_ = self.beta * self.n_components / X.shape[1]
+        self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
         self.device_ = str(device)
         self.history_ = [
             {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
@@ -180,6 +180,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_new : ndarray of shape (n_samples, n_components), float32
             Their places in the latent space.
         """
+        check_is_fitted(self)
         X = self._check_rows(X)
         return self._map(lambda rows: self.net_.module_.encode(rows)[0], X)
 
@@ -196,15 +197,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_original : ndarray of shape (n_samples, n_features), float32
             The rows that the decoder makes of them.
         """
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float32)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but the latent space of this "
-                f"{type(self).__name__} has {self._n_features_out}: pass rows such as "
-                "transform returns."
-            )
-        return self._map(self.net_.module_.decode, X)
+        X = self._check_places(X)
+        return self._decode(X, np.empty((len(X), 0), dtype=np.float32))
 
     def score_samples(self, X):
         """Return the evidence lower bound (ELBO) of each row.
@@ -222,6 +216,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         elbo : ndarray of shape (n_samples,), float32
             The higher, the better the row fits.
         """
+        check_is_fitted(self)
         X = self._check_rows(X)
         rng = np.random.default_rng(self._seed)
         nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
@@ -260,14 +255,17 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X : ndarray of shape (n_samples, n_features), float32
             The means of the likelihood, without the noise around them.
         """
+        return self.inverse_transform(self._prior(n_samples, random_state))
+
+    def _prior(self, n_samples, random_state):
         check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
-        return self.inverse_transform(rng.standard_normal((n_samples, self._n_features_out)))
+        return rng.standard_normal((n_samples, self._n_features_out))
 
     def _settings(self, n_features):
         """Return what a net is built from, in plain numbers, so that it can be pickled."""
         settings = {"n_features": n_features, "n_components": int(self.n_components)}
-        settings |= self._network_settings()
+        settings |= self._network_settings(n_features)
         return {f"module__{name}": value for name, value in settings.items()} | {
             "criterion__beta": float(self.beta),
             "criterion__free_bits": float(self.free_bits),
@@ -280,12 +278,33 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         }
 
     def _initialized_net(self, settings, device, **kwargs):
+        network = ConvNetwork if "module__image_shape" in settings else DenseNetwork
         with seeded(self._seed):
-            return EmbeddingNet(self._network, device=device, **settings, **kwargs).initialize()
+            return EmbeddingNet(network, device=device, **settings, **kwargs).initialize()
 
-    def _check_rows(self, X):
+    def _check_rows(self, X, *, reset=False):
+        """Return the rows as the network takes them."""
+        return validate_data(self, X, reset=reset, dtype=np.float32)
+
+    def _check_places(self, X):
+        """Return places in the latent space."""
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=np.float32)
+        X = check_array(X, dtype=np.float32)
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but the latent space of this "
+                f"{type(self).__name__} has {self._n_features_out}: pass rows such as "
+                "transform returns."
+            )
+        return X
+
+    def _decode(self, Z, condition):
+        """Return the decoder's means at places in the latent space, under a condition."""
+
+        def decode(rows):
+            return self.net_.module_.decode(rows[:, : Z.shape[1]], rows[:, Z.shape[1] :])
+
+        return self._map(decode, np.hstack([Z, condition]))
 
     def _map(self, function, X):
         """Apply a function of tensors to the rows of an array."""
@@ -315,6 +334,45 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def check_image_shape(image_shape, n_columns):
+    """Return the image's height and width, -1 resolved as numpy.reshape does.
+
+    Raises
+    ------
+    ValueError
+        If it needs more columns than there are, or -1 does not come out even.
+    """
+    height, width = image_shape
+    for size in (height, width):
+        check_scalar(size, "image_shape[i]", Integral)
+        if size < 1 and size != -1:
+            raise ValueError(f"Got image_shape={image_shape!r}, expected sizes from 1 up, or -1.")
+    if height == width == -1:
+        raise ValueError(f"Got image_shape={image_shape!r}, of which only one may be -1.")
+    known = max(height, width) if -1 in (height, width) else height * width
+    if -1 in (height, width):
+        if n_columns % known or not n_columns:
+            raise ValueError(
+                f"Got image_shape={image_shape!r}, which needs a multiple of {known} columns, but "
+                f"X has {n_columns}. Give both sizes where there are columns behind the image."
+            )
+        other = n_columns // known
+        return [int(known), other] if width == -1 else [other, int(known)]
+    if known > n_columns:
+        raise ValueError(
+            f"Got image_shape={image_shape!r}, which needs {known} columns, but X has {n_columns}: "
+            "take the image_shape_ of the SpectrogramExtractor that made them, or a -1 in it."
+        )
+    return [int(height), int(width)]
+
+
+def check_widths(widths, name):
+    """Return the sizes of layers as a list of int."""
+    for width in widths:
+        check_scalar(width, f"{name}[i]", Integral, min_val=1)
+    return [int(width) for width in widths]
 
 
 def _check_same_network(before, now):

@@ -7,11 +7,6 @@ import torch
 from torch import nn
 
 
-def squared_error(x, x_hat):
-    """Return the squared error of each row."""
-    return (x - x_hat).square().sum(dim=1)
-
-
 def kl_divergence(mean, log_variance):
     """Return the divergence of the posterior from the standard normal prior, in nats.
 
@@ -68,10 +63,19 @@ class NegativeELBO(nn.Module):
         self.kl_share_ = 1.0  # of beta, while it rises in the first epochs
         self.n_rows_ = None  # that the batches are drawn from
 
-    def forward(self, output, x):
-        """Return the loss, and for the log the sums of its terms over the batch."""
-        x_hat, z, mean, log_variance = output
-        reconstruction = self._reconstruction(squared_error(x, x_hat).mean(), x.shape[1])
+    def forward(self, output, n_inputs):
+        """Return the loss, and for the log the sums of its terms over the batch.
+
+        Parameters
+        ----------
+        output : tuple of Tensor
+            What the network returns: each row's squared error, draw from the posterior,
+            mean and log-variance.
+        n_inputs : int
+            The number of columns that the squared errors sum over.
+        """
+        error, z, mean, log_variance = output
+        reconstruction = self._reconstruction(error.mean(), n_inputs)
         kl = kl_divergence(mean, log_variance)
         kl_of_batch = kl.mean(dim=0)
         if self.free_bits:
@@ -79,21 +83,21 @@ class NegativeELBO(nn.Module):
         beta = self.beta * (self.kl_share_ if self.training else 1.0)
         loss = reconstruction + beta * kl_of_batch.sum()
         if self.total_correlation:
-            correlation = total_correlation(z, mean, log_variance, self.n_rows_ or len(x))
+            correlation = total_correlation(z, mean, log_variance, self.n_rows_ or len(z))
             loss = loss + self.total_correlation * correlation
         with torch.no_grad():
             sums = torch.stack([kl.sum(dim=0), mean.sum(dim=0), mean.square().sum(dim=0)])
-        return loss, (reconstruction.detach() * len(x), sums)
+        return loss, (reconstruction.detach() * len(z), sums)
 
-    def _reconstruction(self, error, n_features):
+    def _reconstruction(self, error, n_inputs):
         """Return the mean negative log-likelihood less its constant, from the squared error."""
         if self.decoder_variance == "unit":
             return 0.5 * error
         if self.decoder_variance == "learned":
-            return 0.5 * (error / self.log_variance.exp() + n_features * self.log_variance)
-        # The optimal variance is error / n_features; a perfect reconstruction has none.
-        variance = (error / n_features).clamp(min=1e-6)
-        return 0.5 * n_features * (variance.log() + 1)
+            return 0.5 * (error / self.log_variance.exp() + n_inputs * self.log_variance)
+        # The optimal variance is error / n_inputs; a perfect reconstruction has none.
+        variance = (error / n_inputs).clamp(min=1e-6)
+        return 0.5 * n_inputs * (variance.log() + 1)
 
 
 def is_active(means, squared_means):
@@ -109,10 +113,12 @@ def elbo(network, x, nodes, variance=1.0):
     """Return the evidence lower bound of each row of `x`, in nats, constants included."""
     mean, log_variance = network.encode(x)
     deviation = (0.5 * log_variance).exp()
-    error = sum(squared_error(x, network.decode(mean + deviation * node)) for node in nodes) / len(
-        nodes
-    )
-    constant = x.shape[1] * math.log(2 * math.pi * variance)
+    condition = network.condition(x)
+    errors = [
+        network.error(x, network.decode(mean + deviation * node, condition)) for node in nodes
+    ]
+    error = torch.stack(errors).mean(dim=0)
+    constant = network.n_inputs * math.log(2 * math.pi * variance)
     kl = kl_divergence(mean, log_variance).sum(dim=1)
     return -0.5 * (error / variance + constant) - kl
 

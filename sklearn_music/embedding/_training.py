@@ -10,7 +10,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import Dataset
 
 from ..exceptions import DivergenceError
-from ._objective import NegativeELBO, is_active, kl_divergence, squared_error
+from ._objective import NegativeELBO, is_active, kl_divergence
 
 # Rows that a fitted net works on at a time; it bounds the memory, not the result.
 _N_ROWS = 8192
@@ -105,7 +105,7 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        loss, (reconstruction, sums) = self.criterion_(y_pred, X)
+        loss, (reconstruction, sums) = self.criterion_(y_pred, self.module_.n_inputs)
         if training:
             self.reconstruction_ += reconstruction
             self.sums_ += sums
@@ -246,13 +246,13 @@ def summarize(net, X):
     totals = torch.zeros(3, net.module__n_components, device=net.device)
     error = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
-        x_hat, _, mean, log_variance = net.module_(x)
+        errors, _, mean, log_variance = net.module_(x)
         terms = [kl_divergence(mean, log_variance), mean, mean.square()]
         totals += torch.stack([term.sum(dim=0) for term in terms])
-        error += squared_error(x, x_hat).sum()
+        error += errors.sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
     if net.criterion__decoder_variance == "optimal":
-        noise_variance = float(error) / X.size
+        noise_variance = float(error) / (len(X) * net.module_.n_inputs)
     elif net.criterion__decoder_variance == "learned":
         noise_variance = float(net.criterion_.log_variance.exp())
     else:

@@ -1,11 +1,6 @@
 """The variational autoencoder over dense columns."""
 
-from numbers import Integral
-
-from sklearn.utils.validation import check_scalar
-
-from ._base import BaseEmbedder
-from ._networks import DenseNetwork
+from ._base import BaseEmbedder, check_widths
 
 
 class VAE(BaseEmbedder):
@@ -131,8 +126,6 @@ class VAE(BaseEmbedder):
         "hidden_layer_sizes": ["array-like"],
     }
 
-    _network = DenseNetwork
-
     def __init__(
         self,
         n_components=16,
@@ -174,7 +167,5 @@ class VAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _network_settings(self):
-        for width in self.hidden_layer_sizes:
-            check_scalar(width, "hidden_layer_sizes[i]", Integral, min_val=1)
-        return {"hidden_layer_sizes": [int(width) for width in self.hidden_layer_sizes]}
+    def _network_settings(self, n_features):
+        return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}

@@ -9,6 +9,8 @@ from sklearn.metrics._scorer import _Scorer
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from ..exceptions import warn_of_leakage
+
 
 def purity_score(labels_true, labels_pred):
     """Return the share of tracks that have their cluster's most frequent label.
@@ -72,10 +74,22 @@ class _ClusteringScorer(_Scorer):
                 "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
                 "labels_ with purity_score and scikit-learn's metrics."
             )
+        for part in _parts(estimator):
+            if getattr(part, "encode_condition", False):
+                warn_of_leakage(getattr(part, "condition_leakage_", None))
         return super()._score(method_caller, estimator, X, y_true, **kwargs)
 
     def __call__(self, estimator, X, y_true=None, sample_weight=None, **kwargs):
         return super().__call__(estimator, X, y_true, sample_weight=sample_weight, **kwargs)
+
+
+def _parts(estimator):
+    """Yield an estimator and all that it is made of: steps, columns' transformers."""
+    yield estimator
+    for _, step in getattr(estimator, "steps", ()):
+        yield from _parts(step)
+    for _, transformer, _ in getattr(estimator, "transformers_", ()):
+        yield from _parts(transformer)
 
 
 CLUSTERING_SCORES = {

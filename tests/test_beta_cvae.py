@@ -1,0 +1,175 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_music import BetaCVAE, GenreEncoder, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.exceptions import LabelLeakageWarning
+from sklearn_music.metrics import CLUSTERING_SCORERS
+
+
+@pytest.fixture(scope="module")
+def music():
+    return make_music(150, n_genres=3, duration=2.0, crossover=0.0, random_state=0).data
+
+
+@pytest.fixture(scope="module")
+def rows(music):
+    """Scaled pooled MFCCs, then the genre: a DataFrame, the last three columns genre__..."""
+    features = Pipeline(
+        [("mfcc", SpectrogramExtractor("mfcc", pooling="stats")), ("scale", StandardScaler())]
+    )
+    return (
+        ColumnTransformer([("audio", features, ["audio"]), ("genre", GenreEncoder(), ["genre"])])
+        .set_output(transform="pandas")
+        .fit_transform(music)
+    )
+
+
+N_AUDIO = 60
+
+
+@pytest.mark.parametrize(
+    "condition_features",
+    [
+        make_column_selector(pattern="^genre__"),
+        slice(N_AUDIO, None),
+        [60, 61, 62],
+        [-1, -2, -3],
+        np.arange(63) >= N_AUDIO,
+        ["genre__genre_classical", "genre__genre_electronic", "genre__genre_folk"],
+    ],
+    ids=["callable", "slice", "integers", "negative", "mask", "names"],
+)
+def test_the_condition_is_picked_as_column_transformer_picks(rows, condition_features):
+    cvae = BetaCVAE(3, condition_features=condition_features, max_epochs=2, random_state=0)
+    expected = BetaCVAE(3, condition_features=[60, 61, 62], max_epochs=2, random_state=0)
+    np.testing.assert_array_equal(cvae.fit_transform(rows), expected.fit_transform(rows))
+
+
+def test_columns_keep_their_order(rows):
+    """Whatever their place, the condition's columns come back where they were."""
+    shuffled = rows[[*rows.columns[60:], *rows.columns[:60]]]
+    cvae = BetaCVAE(3, condition_features=[0, 1, 2], max_epochs=2, random_state=0).fit(shuffled)
+    decoded = cvae.inverse_transform(cvae.transform(shuffled), condition=shuffled.iloc[:, :3])
+    np.testing.assert_array_equal(decoded[:, :3], shuffled.iloc[:, :3])
+    plain = BetaCVAE(3, condition_features=[60, 61, 62], max_epochs=2, random_state=0).fit(rows)
+    again = plain.inverse_transform(plain.transform(rows), condition=rows.iloc[:, 60:])
+    np.testing.assert_array_equal(decoded[:, 3:], again[:, :60])
+
+
+def test_transform_does_not_need_the_condition(rows):
+    cvae = BetaCVAE(3, condition_features=slice(60, None), max_epochs=2, random_state=0).fit(rows)
+    unknown = rows.copy()
+    unknown.iloc[:, 60:] = 0
+    np.testing.assert_array_equal(cvae.transform(unknown), cvae.transform(rows))
+    assert np.isfinite(cvae.score_samples(unknown)).all()
+    with pytest.warns(LabelLeakageWarning):
+        told = cvae.set_params(encode_condition=True).fit(rows, rows.iloc[:, 60:].idxmax(axis=1))
+    assert not np.allclose(told.transform(unknown), told.transform(rows))
+
+
+def test_the_condition_changes_the_decoded_genre(rows, music):
+    """Style transfer: what one track would be in each genre, by the nearest genre mean."""
+    cvae = BetaCVAE(8, condition_features=slice(60, None), beta=1.0, max_epochs=150)
+    cvae.set_params(random_state=0).fit(rows)
+    audio, genres = rows.to_numpy()[:, :60], rows.to_numpy()[:, 60:].argmax(axis=1)
+    means = np.stack([audio[genres == genre].mean(axis=0) for genre in range(3)])
+    Z = cvae.transform(rows)
+    for genre, condition in enumerate(np.eye(3)):
+        decoded = cvae.inverse_transform(Z, condition=condition)[:, :60]
+        distances = np.linalg.norm(decoded[:, None] - means, axis=2)
+        assert (distances.argmin(axis=1) == genre).mean() > 0.8
+        samples = cvae.sample(50, condition=condition)
+        assert samples.shape == (50, 63)
+        np.testing.assert_array_equal(samples[:, 60:], np.tile(condition, (50, 1)))
+        distances = np.linalg.norm(samples[:, None, :60] - means, axis=2)
+        assert (distances.argmin(axis=1) == genre).mean() > 0.8
+
+
+def test_the_latent_space_holds_less_of_the_genre(rows, music):
+    audio = rows.iloc[:, :60]
+    params = {"n_components": 8, "beta": 4.0, "max_epochs": 150, "random_state": 0}
+    unconditional = BetaCVAE(**params).fit_transform(audio)
+    conditional = BetaCVAE(condition_features=slice(60, None), **params).fit_transform(rows)
+    with_plain, with_condition = (
+        cross_val_score(make_pipeline(StandardScaler(), LogisticRegression()), Z, music["genre"])
+        for Z in (unconditional, conditional)
+    )
+    assert with_condition.mean() < with_plain.mean() - 0.05
+
+
+def test_a_leak_is_said_aloud(rows, music):
+    pipe = Pipeline(
+        [
+            ("cvae", BetaCVAE(3, condition_features=slice(60, None), max_epochs=2)),
+            ("cluster", KMeans(3, n_init=2, random_state=0)),
+        ]
+    )
+    genre = music["genre"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", LabelLeakageWarning)
+        pipe.fit(rows, genre)  # only the decoder is told
+        CLUSTERING_SCORERS["ari"](pipe, rows, genre)
+        assert pipe["cvae"].condition_leakage_ == pytest.approx(1)
+        pipe.set_params(cvae__encode_condition=True).fit(rows, music["language"])
+        assert pipe["cvae"].condition_leakage_ < 0.1
+        pipe.fit(rows)
+        assert pipe["cvae"].condition_leakage_ is None
+    with pytest.warns(LabelLeakageWarning, match="information 1.00"):
+        pipe.fit(rows, genre)
+    nested = Pipeline([("columns", ColumnTransformer([("all", pipe[:1], slice(0, None))]))])
+    with pytest.warns(LabelLeakageWarning):
+        nested.fit(rows.to_numpy(), genre)
+    for scorer in CLUSTERING_SCORERS.values():
+        with pytest.warns(LabelLeakageWarning):
+            scorer(pipe, rows, genre)
+
+
+def test_no_label_enters_the_training(rows, music):
+    cvae = BetaCVAE(3, condition_features=slice(60, None), max_epochs=2, random_state=0)
+    without = cvae.fit(rows).transform(rows)
+    np.testing.assert_array_equal(cvae.fit(rows, music["genre"]).transform(rows), without)
+
+
+def test_convolutional_with_side_features_and_condition(rng):
+    image, side = rng.standard_normal((40, 30)), rng.standard_normal((40, 2))
+    condition = np.eye(2)[np.arange(40) % 2]
+    side[::2] = np.nan
+    X = np.hstack([condition[:, :1], image, side, condition[:, 1:]])
+    cvae = BetaCVAE(
+        3, condition_features=[0, -1], image_shape=(5, 6), channels=(3,), max_epochs=2
+    ).fit(X)
+    assert cvae.image_shape_ == (5, 6)
+    assert cvae.inverse_transform(cvae.transform(X), condition=condition).shape == X.shape
+    with pytest.raises(ValueError, match="needs 36 columns, but X has 32"):
+        cvae.set_params(image_shape=(6, 6)).fit(X)
+
+
+def test_wrong_conditions_are_errors(rows):
+    cvae = BetaCVAE(3, condition_features=slice(60, None), max_epochs=1).fit(rows)
+    Z = cvae.transform(rows)
+    with pytest.raises(ValueError, match=r"condition of shape \(2,\), expected \(3,\)"):
+        cvae.inverse_transform(Z, condition=[1, 0])
+    with pytest.raises(ValueError, match="leaves no input"):
+        BetaCVAE(condition_features=slice(None)).fit(rows)
+    with pytest.raises(ValueError, match="not columns of the dataframe"):
+        BetaCVAE(condition_features=["mood"]).fit(rows)
+    assert np.isfinite(cvae.inverse_transform(Z)).all()
+    assert np.isfinite(cvae.sample(2)).all()
+
+
+def test_leakage_is_not_measured_by_a_condition_of_unique_values(rng):
+    X = pd.DataFrame(rng.standard_normal((40, 4)))
+    cvae = BetaCVAE(2, condition_features=[0], encode_condition=True, max_epochs=1)
+    assert cvae.fit(X, np.arange(40) % 2).condition_leakage_ is None

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.embedding._networks import ConvNetwork
+from sklearn_music.metrics import CLUSTERING_SCORERS
+
+
+@pytest.fixture
+def images(rng):
+    """Spectrograms of two kinds, bright below or above: X (80, 8 * 11), labels."""
+    labels = np.arange(80) % 2
+    pictures = 0.3 * rng.standard_normal((80, 8, 11))
+    pictures[labels == 0, :4] += 1.5
+    pictures[labels == 1, 4:] += 1.5
+    return pictures.reshape(80, -1).astype(np.float32), labels
+
+
+@settings(max_examples=40)
+@given(
+    height=st.integers(1, 20),
+    width=st.integers(1, 20),
+    channels=st.lists(st.integers(1, 3), min_size=1, max_size=5),
+    n_side=st.integers(0, 3),
+    n_condition=st.integers(0, 2),
+    encode_condition=st.booleans(),
+)
+def test_any_shape_comes_back(height, width, channels, n_side, n_condition, encode_condition):
+    n_inputs = height * width + n_side
+    network = ConvNetwork(
+        n_inputs + n_condition,
+        2,
+        (height, width),
+        channels,
+        n_condition=n_condition,
+        encode_condition=encode_condition,
+    )
+    x = torch.randn(3, n_inputs + n_condition)
+    mean, _ = network.encode(x)
+    assert mean.shape == (3, 2)
+    assert network.decode(mean, network.condition(x)).shape == (3, n_inputs)
+
+
+def test_finds_the_kinds(images):
+    X, labels = images
+    vae = ConvVAE(2, image_shape=(8, 11), channels=(8, 16), max_epochs=30, batch_size=16)
+    vae.set_params(random_state=0).fit(X)
+    clusters = KMeans(2, n_init=5, random_state=0).fit_predict(vae.transform(X))
+    assert adjusted_rand_score(labels, clusters) == 1
+    assert vae.image_shape_ == (8, 11)
+    # The reconstruction is that of the row, not of the mean over rows.
+    error = np.square(X - vae.inverse_transform(vae.transform(X))).sum()
+    assert error < 0.6 * np.square(X - X.mean(axis=0)).sum()
+
+
+@pytest.mark.parametrize("shape", [(8, -1), (-1, 11), (8, 11), [8, 11], np.array([8, 11])])
+def test_one_size_may_be_left_open(images, shape):
+    vae = ConvVAE(2, image_shape=shape, channels=(2,), max_epochs=1).fit(images[0])
+    assert vae.image_shape_ == (8, 11)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((128, 640), r"image_shape=\(128, 640\), which needs 81920 columns, but X has 88"),
+        ((7, -1), "needs a multiple of 7 columns, but X has 88"),
+        ((-1, -1), "only one may be -1"),
+        ((0, 88), "expected sizes from 1 up"),
+    ],
+)
+def test_a_wrong_shape_says_both_numbers(images, shape, message):
+    with pytest.raises(ValueError, match=message):
+        ConvVAE(2, image_shape=shape).fit(images[0])
+
+
+def test_side_features_join_the_latent_space(images, rng):
+    """Two kinds of images and, independently, two kinds of lyrics: four kinds of rows."""
+    X, kinds = images
+    lyrics = rng.integers(2, size=80)
+    side = 1.5 * np.where(lyrics == 0, -1, 1)[:, None] + 0.1 * rng.standard_normal((80, 4))
+    rows = np.hstack([X, side])
+    vae = ConvVAE(4, image_shape=(8, 11), channels=(8,), side_weight=10, beta=0.5, max_epochs=40)
+    Z = vae.set_params(random_state=0, batch_size=16).fit_transform(rows)
+    clusters = KMeans(4, n_init=10, random_state=0).fit_predict(Z)
+    assert adjusted_rand_score(2 * kinds + lyrics, clusters) > 0.9
+    assert vae.inverse_transform(Z).shape == rows.shape
+
+
+def test_missing_side_features_are_left_out_and_are_no_zeros(images, rng):
+    X, _ = images
+    side = 1 + rng.standard_normal((80, 4))
+    rows = np.hstack([X, side]).astype(np.float32)
+    rows[::3, -4:] = np.nan
+    vae = ConvVAE(3, image_shape=(8, 11), channels=(4,), side_weight=5, max_epochs=5)
+    vae.set_params(random_state=0).fit(rows)
+    Z = vae.transform(rows)
+    assert np.isfinite(Z).all()
+    assert np.isfinite(vae.score_samples(rows)).all()
+    assert np.isfinite([epoch["train_loss"] for epoch in vae.history_]).all()
+    # What the decoder expects of the missing ones is filled in.
+    assert np.isfinite(vae.inverse_transform(Z)).all()
+    zeros = np.where(np.isnan(rows), 0, rows)
+    assert not np.allclose(vae.transform(zeros)[::3], Z[::3])
+    np.testing.assert_allclose(vae.transform(zeros)[1::3], Z[1::3], atol=1e-5)
+
+
+def test_missing_side_features_take_no_part_in_the_error():
+    network = ConvNetwork(6, 2, (2, 2), [2], side_weight=3.0)
+    x, x_hat = torch.zeros(2, 6), torch.ones(2, 6, requires_grad=True)
+    x[1, 5] = torch.nan
+    error = network.error(x, x_hat)
+    assert error.tolist() == [4 + 3 * 2, 4]
+    error.sum().backward()
+    assert torch.isfinite(x_hat.grad).all()
+    assert x_hat.grad[1, 4:].tolist() == [0, 0]
+
+
+def test_nan_in_the_image_is_an_error(images):
+    X = images[0].copy()
+    X[3, 5] = np.nan
+    with pytest.raises(ValueError, match="NaN in row 3, column 5, which is part of the image"):
+        ConvVAE(2, image_shape=(8, 11)).fit(X)
+    with pytest.raises(ValueError, match=r"Only side features \(columns 80 to 87\)"):
+        ConvVAE(2, image_shape=(8, 10)).fit(X)
+
+
+def test_the_whole_family_beside_pca_in_one_grid(tmp_path):
+    music = make_music(24, duration=1.0, directory=tmp_path / "audio", random_state=0)
+    mel = SpectrogramExtractor(n_mels=64, hop_length=2048, memory=tmp_path / "cache")
+    pipe = Pipeline(
+        [
+            ("mel", mel),
+            ("scale", StandardScaler()),
+            ("embed", PCA()),
+            ("cluster", KMeans(6, n_init=2, random_state=0)),
+        ]
+    )
+    embedders = [
+        PCA(random_state=0),
+        VAE(max_epochs=2, random_state=0),
+        ConvVAE(image_shape=(64, -1), channels=(4, 4), max_epochs=2, random_state=0),
+        BetaCVAE(max_epochs=2, random_state=0),
+    ]
+    search = GridSearchCV(
+        pipe,
+        {"embed": embedders, "embed__n_components": [2, 3]},
+        scoring=CLUSTERING_SCORERS,
+        refit="ari",
+        cv=2,
+        error_score="raise",
+    ).fit(music.data[["audio"]], music.target)
+    assert len(search.cv_results_["mean_test_ari"]) == 8
+    assert np.isfinite(search.cv_results_["mean_test_ari"]).all()
