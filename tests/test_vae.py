@@ -385,3 +385,18 @@ def test_the_variance_may_not_change_its_kind_midway(blobs):
     vae = VAE(3, max_epochs=1, warm_start=True).fit(X)
     with pytest.raises(ValueError, match="decoder_variance from unit to learned"):
         vae.set_params(decoder_variance="learned").fit(X)
+
+
+def test_a_fitted_net_is_in_no_cycle(blobs):
+    """So that its memory is free at once, and many fits need no more of it than one."""
+    X, _ = blobs
+    VAE(3, max_epochs=1, early_stopping=True).fit(X)  # what torch loads at first use stays
+    gc.collect()
+    gc.disable()
+    try:
+        vae = VAE(3, max_epochs=2, early_stopping=True).fit(X)
+        weights = weakref.ref(next(vae.net_.module_.parameters()))
+        del vae
+        assert weights() is None
+    finally:
+        gc.enable()
