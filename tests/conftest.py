@@ -35,6 +35,8 @@ def write_tone(tmp_path):
         noise = np.random.default_rng(0).standard_normal((len(time), channels))
         tone = 0.4 * np.sin(2 * np.pi * frequency * time)[:, None] + 0.02 * noise
         path = tmp_path / name
+        if path.suffix == ".rf64":
+            kwargs["format"] = "RF64"
         soundfile.write(path, tone, rate, **kwargs)
         return path
 

@@ -105,8 +105,11 @@ def test_a_clusterer_without_predict_is_a_clear_error(blobs, estimator):
     X, y = blobs
     with pytest.raises(AttributeError, match="DBSCAN has no predict"):
         CLUSTERING_SCORERS["ari"](estimator.fit(X), X, y)
-    with pytest.raises(AttributeError, match="predict"):
-        cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS)
+    with pytest.raises(AttributeError, match="DBSCAN has no predict"):
+        cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS, error_score="raise")
+    with pytest.warns(UserWarning, match="DBSCAN has no predict"):
+        scores = cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS)
+    assert np.isnan(scores["test_ari"]).all()
 
 
 def test_no_labels_is_a_clear_error(blobs):
@@ -168,3 +171,33 @@ def test_progress_of_the_comparison(blobs, capsys):
     X, y = blobs
     compare_embeddings({}, X, y, n_seeds=2, verbose=1)
     assert "2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_labels_are_a_clear_error(blobs, missing):
+    X, y = blobs
+    labels = pd.Series(y).astype(str).astype(object)
+    labels[3] = missing
+    with pytest.raises(ValueError, match="1 of 90 labels are missing"):
+        purity_score(labels, y)
+    fitted = KMeans(3, n_init=1).fit(X)
+    for scorer in CLUSTERING_SCORERS.values():
+        with pytest.raises(ValueError, match="1 of 90 labels are missing"):
+            scorer(fitted, X, labels)
+
+
+@pytest.mark.parametrize(
+    ("estimators", "targets", "message"),
+    [
+        ({"chance": PCA(2)}, None, "is taken"),
+        ({"typo": "pasthrough"}, None, 'expected a transformer or "passthrough"'),
+        ({"nothing": None}, None, 'expected a transformer or "passthrough"'),
+        ([PCA(2)], None, "'estimators' parameter"),
+        ({}, [0, 1], "inconsistent numbers of samples"),
+        ({}, [np.nan] * 90, "All labels of the target"),
+    ],
+)
+def test_a_comparison_of_what_cannot_be_compared(blobs, estimators, targets, message):
+    X, y = blobs
+    with pytest.raises(ValueError, match=message):
+        compare_embeddings(estimators, X, y if targets is None else targets, n_seeds=1)

@@ -1,7 +1,9 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -223,6 +225,8 @@ def break_file(good, path, kind):
         path.touch()
     elif kind == "truncated":
         path.write_bytes(data[: int(0.6 * len(data))])
+    elif kind == "last byte":
+        path.write_bytes(data[:-1])
     elif kind == "corrupt":
         middle = len(data) // 2
         noise = np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8).tobytes()
@@ -247,6 +251,10 @@ BROKEN = [
     ("wav", "inf", "NaN or infinity"),
     ("wav", "truncated", "truncated"),
     ("aiff", "truncated", "truncated"),
+    ("w64", "truncated", "truncated"),
+    ("au", "truncated", "truncated"),
+    ("rf64", "truncated", "truncated"),
+    ("ogg", "last byte", "truncated"),
     ("flac", "truncated", "truncated or corrupt"),
     ("flac", "corrupt", "truncated or corrupt"),
     ("ogg", "truncated", "truncated"),
@@ -297,6 +305,18 @@ def test_many_failures_are_counted_and_a_warning_lists_them_all(write_tone, tmp_
     with pytest.warns(UserWarning, match="30 of 31") as caught:
         SpectrogramExtractor(duration=1, on_error="nan").fit_transform([write_tone("a.wav"), *X])
     assert all(str(path) in str(caught[0].message) for path in X)
+
+
+def test_a_raw_file_is_named(write_tone, tmp_path):
+    raw = tmp_path / "x.raw"
+    raw.write_bytes(bytes(1000))
+    with pytest.raises(AudioError, match=r"Row 1: .*x\.raw' is not audio"):
+        SpectrogramExtractor().fit([write_tone("a.wav"), raw])
+
+
+def test_an_empty_path_is_named(write_tone):
+    with pytest.raises(AudioError, match="Row 1: the path is empty"):
+        SpectrogramExtractor().fit([str(write_tone("a.wav")), ""])
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA, 3.5])
@@ -419,6 +439,10 @@ def test_the_cache_reads_each_file_once(write_tone, tmp_path, count_decoded, as_
     extractor.set_params(n_mels=9).fit_transform(paths[:1])
     extractor.set_params(n_jobs=2, verbose=0, on_error="nan").fit_transform(paths[:1])
     assert len(count_decoded) == 5
+    # Nor is what kind of number it was.
+    extractor.set_params(n_mels=np.int64(9), offset=0, fmin=np.float32(0), top_db=80)
+    extractor.fit_transform(paths[:1])
+    assert len(count_decoded) == 5
 
 
 def test_a_changed_file_is_read_again(write_tone, tmp_path, count_decoded):
@@ -486,3 +510,30 @@ def test_the_cache_is_not_needed_to_transform(write_tone, tmp_path):
     expected = extractor.fit_transform([path])
     shutil.rmtree(tmp_path / "cache")
     np.testing.assert_array_equal(extractor.transform([path]), expected)
+
+
+def test_ctrl_c_ends_the_process_cleanly_and_keeps_the_cache(write_tone, tmp_path):
+    """Python must not end while a worker is decoding: that aborts."""
+    paths = [str(write_tone(f"{i}.flac", seconds=20, rate=44100)) for i in range(30)]
+    cache = str(tmp_path / "cache")
+    script = (
+        "from sklearn_music import SpectrogramExtractor\n"
+        f"mel = SpectrogramExtractor(duration=20, n_jobs=2, memory={cache!r}).fit({paths})\n"
+        "print('ready', flush=True)\n"
+        f"mel.transform({paths})\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "ready\n"
+    while not list((tmp_path / "cache").rglob("output.pkl")):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert run.returncode == -signal.SIGINT
+    n_kept = len(list((tmp_path / "cache").rglob("output.pkl")))
+    assert 0 < n_kept < 30

@@ -1,5 +1,6 @@
 """The scikit-learn face of the embedders."""
 
+import copy
 import warnings
 from numbers import Integral, Real
 
@@ -138,13 +139,20 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         else:
             _check_same_network(self._net_settings, settings)
-        callbacks = list(self.callbacks or ())
+        # Copies, since a fit must not change a parameter, and some hold the optimizer after it.
+        callbacks = copy.deepcopy(list(self.callbacks or ()))
         X_valid = None
         if early_stopping:
             X, X_valid = train_test_split(
                 X, test_size=self.validation_fraction, random_state=self._seed
             )
             callbacks.append(EarlyStopping(patience=self.n_iter_no_change, load_best=True))
+
+        elif any(getattr(callback, "monitor", None) == "valid_loss" for callback in callbacks):
+            raise ValueError(
+                "A callback monitors valid_loss, but no rows are held out: let it monitor "
+                "train_loss, or use early_stopping=True."
+            )
 
         device = resolve_device(self.device)
         net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)

@@ -56,7 +56,7 @@ class ConvVAE(BaseEmbedder):
     n_iter_no_change : int, default=10
         The number of epochs to wait for a lower loss, where `early_stopping`.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Further callbacks. They are used as they are, not copied, as skorch does.
+        Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.

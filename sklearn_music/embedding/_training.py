@@ -1,5 +1,6 @@
 """The training loop. The only room that knows skorch."""
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -194,12 +195,16 @@ def resolve_device(device):
     return device
 
 
+# torch's random state is one for all threads, so that only one of them may train at a time.
+_RANDOM_STATE = threading.RLock()
+
+
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
     entropy = np.random.SeedSequence(seed).generate_state(1)
     cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=cuda_devices):
+    with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
         torch.manual_seed(int(entropy[0]))
         yield
 

@@ -36,6 +36,8 @@ def file_stamp(path):
     AudioError
         If there is no such file, or it is a directory, or empty.
     """
+    if not os.fspath(path):
+        raise AudioError("the path is empty, expected that of an audio file.")
     path = os.path.abspath(os.fspath(path))
     try:
         status = os.stat(path)
@@ -127,7 +129,7 @@ def check_waveform(waveform, name):
     if not np.isfinite(waveform).all():
         raise AudioError(f"{name} contains NaN or infinity (inf) among its samples.")
     # Beyond that the power overflows float32.
-    if max(waveform.max(), -waveform.min()) > 1e12:
+    if max(float(waveform.max()), -float(waveform.min())) > 1e12:
         raise AudioError(f"{name} has samples beyond ±1e12; expected a waveform within ±1.")
     return waveform
 
@@ -140,9 +142,10 @@ def fit_length(waveform, n_samples):
 def _open(path):
     try:
         file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, TypeError) as error:
+        # A TypeError: soundfile takes a name in .raw for headerless samples.
         raise AudioError(
-            f"{path!r} is not audio that libsndfile reads ({error.error_string}) Expected wav, "
+            f"{path!r} is not audio that libsndfile reads ({error}). Expected wav, "
             "flac, ogg, mp3 or another of soundfile.available_formats(); convert other formats "
             "(m4a, wma, ...) first, with ffmpeg for example."
         ) from error
@@ -177,12 +180,22 @@ def _is_cut_short(file, path):
             # A page has at most 65,307 bytes, so the last one's header is in reach.
             raw.seek(max(0, os.path.getsize(path) - 2**16))
             tail = raw.read()
-        page = tail.rfind(b"OggS")
+        # RFC 3533, section 6: a header of 27 bytes, the last of which counts the segments,
+        # then a byte with the size of each, then the segments.
+        header = tail[tail.rfind(b"OggS") :]
+        n_segments = header[26] if len(header) > 26 else 0
         end_of_stream = 4
-        return page < 0 or not tail[page + 5] & end_of_stream
-    # libsndfile's log holds "data : 882000 (should be 529182)" (wav), "SSND : ..." (aiff).
-    log = re.search(r"(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info)
-    return log is not None and int(log[2]) < int(log[1]) < _SIZE_UNKNOWN
+        return (
+            n_segments == 0
+            or not header[5] & end_of_stream
+            or len(header) < 27 + n_segments + sum(header[27 : 27 + n_segments])
+        )
+    # libsndfile's log holds "data : 882000 (should be 529182)" (wav), "SSND : ..." (aiff),
+    # "riff : ..." (w64), "Data Size   : ..." (au), and for rf64 a sentence.
+    log = re.search(r"(?:data|SSND|riff|Data Size) *: (\d+) \(should be (\d+)\)", file.extra_info)
+    if log is None:
+        return "does not match value from 'ds64' chunk" in file.extra_info
+    return int(log[2]) < int(log[1]) < _SIZE_UNKNOWN
 
 
 def _mp3_states_length(path):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -255,6 +256,26 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tracks, stamps = self._check_tracks(X, reset=False)
+        threads = set(threading.enumerate())
+        try:
+            images, failures = self._images(tracks, stamps)
+        except KeyboardInterrupt:
+            # Python may end now, and must not while a worker is decoding.
+            for worker in set(threading.enumerate()) - threads:
+                worker.join(timeout=10)
+            raise
+        self._raise_for(failures)
+        if failures:
+            warnings.warn(
+                f"{len(failures)} of {len(tracks)} tracks could not be used, their rows are "
+                "NaN:\n" + "\n".join(_reasons(failures)),
+                UserWarning,
+                stacklevel=2,
+            )
+        return images.reshape(len(tracks), -1)
+
+    def _images(self, tracks, stamps):
+        """Return the images of all tracks, and the errors of those that have none, by row."""
         image_of = self._track_function()
         images = np.empty((len(tracks), *self.image_shape_), dtype=np.float32)
         jobs = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
@@ -279,15 +300,7 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
                     images[row] = np.nan
                 else:
                     images[row] = image
-        self._raise_for(failures)
-        if failures:
-            warnings.warn(
-                f"{len(failures)} of {len(tracks)} tracks could not be used, their rows are "
-                "NaN:\n" + "\n".join(_reasons(failures)),
-                UserWarning,
-                stacklevel=2,
-            )
-        return images.reshape(len(tracks), -1)
+        return images, failures
 
     def get_feature_names_out(self, input_features=None):
         """Name each column after its band and its frame, as in ``mel12_t340``.
@@ -362,17 +375,18 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         What is kept then is the part of the image that does not depend on it: the frames
         of the track up to a first one of silence, before their peak is taken.
         """
+        # As plain numbers: 0 and 0.0, or an int64 of a grid, are one key of the cache.
         settings = _Settings(
             feature=self.feature,
-            sample_rate=self.sample_rate,
-            offset=self.offset,
-            n_bands=self._n_bands,
-            n_mels=self.n_mels,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            top_db=self.top_db,
+            sample_rate=int(self.sample_rate),
+            offset=float(self.offset),
+            n_bands=int(self._n_bands),
+            n_mels=int(self.n_mels),
+            n_fft=int(self.n_fft),
+            hop_length=int(self.hop_length),
+            fmin=float(self.fmin),
+            fmax=None if self.fmax is None else float(self.fmax),
+            top_db=None if self.top_db is None else float(self.top_db),
             pooling=self.pooling,
         )
         memory = self.memory

@@ -1,5 +1,7 @@
 """Scores of a clustering against labels."""
 
+import numpy as np
+import pandas as pd
 from sklearn.metrics import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -33,7 +35,7 @@ def purity_score(labels_true, labels_pred):
     Raises
     ------
     ValueError
-        If there are no labels, or the lengths differ.
+        If there are no labels, some are missing, or the lengths differ.
 
     See Also
     --------
@@ -54,8 +56,19 @@ def purity_score(labels_true, labels_pred):
     check_consistent_length(labels_true, labels_pred)
     if len(labels_true) == 0:
         raise ValueError("Got no labels, expected at least one.")
+    check_no_label_is_missing(labels_true)
     table = contingency_matrix(labels_true, labels_pred, sparse=True)
     return float(table.max(axis=0).sum() / len(labels_true))
+
+
+def check_no_label_is_missing(labels):
+    """Raise where a label is None, NaN or NA."""
+    n_missing = int(np.sum(pd.isna(np.asarray(labels, dtype=object))))
+    if n_missing:
+        raise ValueError(
+            f"{n_missing} of {len(labels)} labels are missing: drop those tracks, since whether "
+            "their clusters are right can't be told."
+        )
 
 
 class _ClusteringScorer(_Scorer):
@@ -74,6 +87,7 @@ class _ClusteringScorer(_Scorer):
                 "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
                 "labels_ with purity_score and scikit-learn's metrics."
             )
+        check_no_label_is_missing(y_true)
         for part in _parts(estimator):
             if getattr(part, "encode_condition", False):
                 warn_of_leakage(getattr(part, "condition_leakage_", None))
@@ -103,5 +117,8 @@ CLUSTERING_SCORES = {
 #: adjusted mutual information, adjusted Rand index. Each asks the fitted pipeline for the
 #: clusters of the held-out tracks, and so needs a clusterer with `predict`, and labels y.
 CLUSTERING_SCORERS = {
-    name: _ClusteringScorer(score, 1, {}, "predict") for name, score in CLUSTERING_SCORES.items()
+    # A search asks for the method first, with an error of its own where there is none; every
+    # estimator has `fit`, which is never called: `_score` has refused it by then.
+    name: _ClusteringScorer(score, 1, {}, ("predict", "fit"))
+    for name, score in CLUSTERING_SCORES.items()
 }

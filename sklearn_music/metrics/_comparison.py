@@ -1,5 +1,7 @@
 """Embeddings side by side: over several seeds, beside chance and the plain baselines."""
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -7,11 +9,26 @@ from scipy.stats import t as student_t
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import check_consistent_length
 from tqdm.auto import tqdm
 
 from ._clustering import CLUSTERING_SCORES
 
+_CHANCE = "chance"
 
+
+@validate_params(
+    {
+        "estimators": [dict],
+        "targets": ["array-like", dict],
+        "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def compare_embeddings(
     estimators, X, targets, *, n_seeds=10, random_state=0, n_jobs=None, verbose=0
 ):
@@ -61,11 +78,16 @@ def compare_embeddings(
     """
     if not isinstance(targets, (dict, pd.DataFrame)):
         targets = {getattr(targets, "name", None) or "target": targets}
-    targets = {
-        name: pd.Series(np.asarray(labels, dtype=object)) for name, labels in targets.items()
-    }
+    targets = {name: _check_target(name, labels, X) for name, labels in targets.items()}
+    for name, estimator in estimators.items():
+        if name == _CHANCE:
+            raise ValueError('The name "chance" is taken: it is always among the rows.')
+        if estimator != "passthrough" and not hasattr(estimator, "fit_transform"):
+            raise ValueError(
+                f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".'
+            )
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds)
-    fits = [(name, seed) for name in ["chance", *estimators] for seed in seeds]
+    fits = [(name, seed) for name in [_CHANCE, *estimators] for seed in seeds]
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_scores)(estimators.get(name), X, targets, int(seed)) for name, seed in fits
     )
@@ -86,6 +108,14 @@ def compare_embeddings(
     table = means.join(half_widths.add_suffix("_ci"))
     order = [column for name in CLUSTERING_SCORES for column in (name, f"{name}_ci")]
     return table[order].reset_index()
+
+
+def _check_target(name, labels, X):
+    labels = pd.Series(np.asarray(labels, dtype=object))
+    check_consistent_length(X, labels)
+    if labels.isna().all():
+        raise ValueError(f"All labels of the target {name!r} are missing.")
+    return labels
 
 
 def format_comparison(scores):
