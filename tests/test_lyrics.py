@@ -178,7 +178,7 @@ def test_character_ngrams_join_the_words():
 
 @pytest.mark.parametrize("name", ["tfidf", "characters", "lsa"])
 def test_unknown_words_give_a_zero_row(name):
-    output = clone(VECTORIZERS[name]).fit(LYRICS).transform(["xqxq", "♪♪♪", "\u200b"])
+    output = clone(VECTORIZERS[name]).fit(LYRICS).transform(["xqxq", "zyzy xqxq"])
     assert_array_equal(dense(output), np.zeros(output.shape))
 
 
@@ -196,6 +196,17 @@ def test_missing(missing):
     output = dense(vectorizer.transform([missing, ENGLISH_LYRICS[0]]))
     assert_array_equal(output[0], np.eye(output.shape[1])[-1])
     assert output[1, -1] == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["[ Instrumental ]", "Instrumental.", "...", "♪♪♪", "\u200b", "123", "#error"]
+)
+def test_text_that_says_nothing_is_missing(text):
+    vectorizer = LyricVectorizer(add_indicator=True).fit(["the river sings", text])
+    assert vectorizer.n_missing_ == 1
+    assert dense(vectorizer.transform([text]))[0].tolist() == [0, 0, 0, 1]
+    with pytest.raises(ValueError, match="All 2 lyrics are missing"):
+        vectorizer.fit([text, text])
 
 
 def test_own_missing_values():
@@ -288,11 +299,9 @@ def test_seed_changes_nothing_but_rounding():
 
 def test_no_word_left():
     for lyrics, parameters in [
-        (["♪♪♪", "123"], {}),
         (["the and of"], {"stop_words": "english"}),
         (["sea", "sand"], {"min_df": 2}),
         (["sea"], {"min_df": 2}),
-        (["♪♪♪", "123"], {"char_ngram_range": (2, 3)}),
     ]:
         with pytest.raises(ValueError, match=f"No word is left of {len(lyrics)} lyrics"):
             LyricVectorizer(3, **parameters).fit(lyrics)

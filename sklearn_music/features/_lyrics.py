@@ -25,25 +25,17 @@ from ._text import as_objects, fold, is_missing
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
 _MISSING_VALUES = (
-    "",
-    "[instrumental]",
-    "(instrumental)",
-    "instrumental",
-    "[no lyrics]",
-    "no lyrics",
-    "#error",
-    "#error!",
-    "#n/a",
-    "#name?",
-    "#ref!",
-    "#value!",
-    "n/a",
-    "na",
-    "nan",
-    "none",
+    "[Instrumental]",
+    "[No lyrics]",
+    "#ERROR!",
+    "#N/A",
+    "#NAME?",
+    "#REF!",
+    "#VALUE!",
+    "NA",
+    "NaN",
+    "None",
     "null",
-    "<na>",
-    "-",
 )
 
 
@@ -123,9 +115,9 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     sublinear_tf : bool, default=True
         Replace a term's count by 1 + log(count), so that a chorus doesn't drown the verses.
 
-    missing_values : list of str, default=("", "[instrumental]", "#error", ...)
-        Strings that stand for missing lyrics, compared without regard to case and surrounding
-        white space. None, NaN and NA are always missing.
+    missing_values : list of str, default=("[Instrumental]", "#ERROR!", ...)
+        Strings that stand for missing lyrics. They are compared by their words alone, without
+        regard to case and punctuation. None, NaN, NA and text without a word are always missing.
 
     add_indicator : bool, default=False
         Append a column that is 1 where the lyrics are missing and 0 elsewhere.
@@ -431,7 +423,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                 "Found array with 0 sample(s) while a minimum of 1 is required by LyricVectorizer."
             )
         present = ~is_missing(values)
-        absent = {fold(value).strip() for value in self.missing_values}
+        absent = [[], *(_words(value) for value in self.missing_values)]
         for row in np.flatnonzero(present):
             value = values[row]
             if not isinstance(value, str):
@@ -439,7 +431,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                     f"Got {value!r} ({type(value).__name__}) in row {row} of X, expected text or "
                     "a missing value (None or NaN): convert it to a string."
                 )
-            present[row] = fold(value).strip() not in absent
+            present[row] = _words(value) not in absent
         return list(values[present]), present
 
     @config_context(transform_output="default")

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     check_memory,
     validate_data,
 )
+from tqdm import TMonitor
 from tqdm.auto import tqdm
 
 from ..exceptions import AudioError, AudioNotFoundError
@@ -262,7 +263,8 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         except KeyboardInterrupt:
             # Python may end now, and must not while a worker is decoding.
             for worker in set(threading.enumerate()) - threads:
-                worker.join(timeout=10)
+                if not isinstance(worker, TMonitor):  # tqdm's own never ends
+                    worker.join(timeout=10)
             raise
         self._raise_for(failures)
         if failures:
