@@ -178,7 +178,7 @@ def test_character_ngrams_join_the_words():
 
 @pytest.mark.parametrize("name", ["tfidf", "characters", "lsa"])
 def test_unknown_words_give_a_zero_row(name):
-    output = clone(VECTORIZERS[name]).fit(LYRICS).transform(["xqxq", "zyzy xqxq"])
+    output = clone(VECTORIZERS[name]).fit(LYRICS).transform(["xqxq", "qxqx"])
     assert_array_equal(dense(output), np.zeros(output.shape))
 
 
