@@ -35,15 +35,13 @@ class LabelLeakageWarning(UserWarning):
     """A model was told the labels that its clusters are scored against."""
 
 
-def warn_of_leakage(leakage, stacklevel=4):
+def warn_of_leakage(leakage):
     """Warn where a condition that the encoder is told all but tells the labels.
 
     Parameters
     ----------
     leakage : float or None
         Normalised mutual information of the condition with the labels.
-    stacklevel : int, default=4
-        That of `warnings.warn`, counted from there.
     """
     if leakage is not None and leakage > 0.5:
         warnings.warn(
@@ -52,5 +50,5 @@ def warn_of_leakage(leakage, stacklevel=4):
             "not what the model found. Use encode_condition=False for a score that means "
             "something.",
             LabelLeakageWarning,
-            stacklevel=stacklevel,
+            stacklevel=4,
         )

@@ -147,7 +147,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 X, test_size=self.validation_fraction, random_state=self._seed
             )
             callbacks.append(EarlyStopping(patience=self.n_iter_no_change, load_best=True))
-
         elif any(getattr(callback, "monitor", None) == "valid_loss" for callback in callbacks):
             raise ValueError(
                 "A callback monitors valid_loss, but no rows are held out: let it monitor "

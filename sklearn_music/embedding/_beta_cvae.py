@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from ..exceptions import warn_of_leakage
 from ._base import BaseEmbedder, check_image_shape, check_widths
-from ._conv_vae import check_nan_in_side_only
+from ._conv_vae import check_nan_in_side_only, conv_settings
 
 
 class BetaCVAE(BaseEmbedder):
@@ -287,8 +287,7 @@ class BetaCVAE(BaseEmbedder):
         X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
         if reset:
             self._condition_columns = self._find_condition(table if hasattr(table, "iloc") else X)
-        is_input = np.ones(X.shape[1], dtype=bool)
-        is_input[self._condition_columns] = False
+        is_input = self._is_input()
         n_inputs = n_pixels = int(is_input.sum())
         if n_inputs == 0:
             raise ValueError(
@@ -311,12 +310,16 @@ class BetaCVAE(BaseEmbedder):
             return np.empty(0, dtype=int)
         return np.unique(np.atleast_1d(_get_column_indices(X, features))).astype(int)
 
+    def _is_input(self):
+        """Return the mask of the columns that are not the condition."""
+        is_input = np.ones(self.n_features_in_, dtype=bool)
+        is_input[self._condition_columns] = False
+        return is_input
+
     def _merged(self, inputs, condition):
         """Return input and condition as columns in the order of X."""
         merged = np.empty((len(inputs), self.n_features_in_), dtype=np.float32)
-        is_input = np.ones(self.n_features_in_, dtype=bool)
-        is_input[self._condition_columns] = False
-        merged[:, is_input] = inputs
+        merged[:, self._is_input()] = inputs
         merged[:, self._condition_columns] = condition
         return merged
 
@@ -337,8 +340,4 @@ class BetaCVAE(BaseEmbedder):
         if self.image_shape is None:
             widths = check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")
             return settings | {"hidden_layer_sizes": widths}
-        return settings | {
-            "image_shape": check_image_shape(self.image_shape, n_features - n_condition),
-            "channels": check_widths(self.channels, "channels"),
-            "side_weight": float(self.side_weight),
-        }
+        return settings | conv_settings(self, n_features - n_condition)

@@ -180,11 +180,16 @@ class ConvVAE(BaseEmbedder):
         return X
 
     def _network_settings(self, n_features):
-        return {
-            "image_shape": check_image_shape(self.image_shape, n_features),
-            "channels": check_widths(self.channels, "channels"),
-            "side_weight": float(self.side_weight),
-        }
+        return conv_settings(self, n_features)
+
+
+def conv_settings(embedder, n_inputs):
+    """Return the arguments of a `ConvNetwork` over so many inputs."""
+    return {
+        "image_shape": check_image_shape(embedder.image_shape, n_inputs),
+        "channels": check_widths(embedder.channels, "channels"),
+        "side_weight": float(embedder.side_weight),
+    }
 
 
 def check_nan_in_side_only(X, n_pixels, n_inputs):

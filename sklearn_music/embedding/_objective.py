@@ -86,7 +86,7 @@ class NegativeELBO(nn.Module):
             correlation = total_correlation(z, mean, log_variance, self.n_rows_ or len(z))
             loss = loss + self.total_correlation * correlation
         with torch.no_grad():
-            sums = torch.stack([kl.sum(dim=0), mean.sum(dim=0), mean.square().sum(dim=0)])
+            sums = posterior_sums(kl, mean)
         return loss, (reconstruction.detach() * len(z), sums)
 
     def _reconstruction(self, error, n_inputs):
@@ -98,6 +98,11 @@ class NegativeELBO(nn.Module):
         # The optimal variance is error / n_inputs; a perfect reconstruction has none.
         variance = (error / n_inputs).clamp(min=1e-6)
         return 0.5 * n_inputs * (variance.log() + 1)
+
+
+def posterior_sums(kl, mean):
+    """Return the sums over rows of KL divergence, mean and squared mean, (3, n_components)."""
+    return torch.stack([kl.sum(dim=0), mean.sum(dim=0), mean.square().sum(dim=0)])
 
 
 def is_active(means, squared_means):

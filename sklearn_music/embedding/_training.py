@@ -11,7 +11,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import Dataset
 
 from ..exceptions import DivergenceError
-from ._objective import NegativeELBO, is_active, kl_divergence
+from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
 
 # Rows that a fitted net works on at a time; it bounds the memory, not the result.
 _N_ROWS = 8192
@@ -252,8 +252,7 @@ def summarize(net, X):
     error = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         errors, _, mean, log_variance = net.module_(x)
-        terms = [kl_divergence(mean, log_variance), mean, mean.square()]
-        totals += torch.stack([term.sum(dim=0) for term in terms])
+        totals += posterior_sums(kl_divergence(mean, log_variance), mean)
         error += errors.sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
     if net.criterion__decoder_variance == "optimal":
