@@ -24,6 +24,7 @@ from ._objective import cubature_nodes, elbo
 from ._training import (
     EmbeddingNet,
     get_state,
+    memory_errors,
     resolve_device,
     row_batches,
     seeded,
@@ -58,6 +59,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
         "device": [str],
+        "amp": ["boolean"],
+        "compile": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -86,6 +89,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ------
         DivergenceError
             If the loss becomes NaN or infinite.
+        MemoryError
+            If the network or a batch of rows does not fit into the device's memory.
         KeyboardInterrupt
             On a Ctrl-C. The embedder is then what it was before the call: not
             fitted, or fitted by an earlier one.
@@ -154,12 +159,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             )
 
         device = resolve_device(self.device)
-        net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
-        if previous is not None:
-            set_state(net, get_state(previous))
-        with seeded(self._seed, len(net.history)):
-            train(net, X, X_valid, epochs=epochs)
-            summary = summarize(net, X)
+        with memory_errors(device, f"batch_size={self.batch_size}"):
+            net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
+            if previous is not None:
+                set_state(net, get_state(previous))
+            with seeded(self._seed, len(net.history)):
+                train(net, X, X_valid, epochs=epochs, amp=self.amp, compile=self.compile)
+                summary = summarize(net, X)
 
         self.net_ = net
         self.kl_per_component_ = summary["kl"]
@@ -315,9 +321,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _map(self, function, X):
         """Apply a function of tensors to the rows of an array."""
+        device = self.net_.device
         self.net_.module_.eval()
-        with torch.no_grad():
-            results = [function(rows).cpu().numpy() for rows in row_batches(X, self.net_.device)]
+        with torch.no_grad(), memory_errors(device, f"rows of {X.shape[1]} columns"):
+            results = [function(rows).cpu().numpy() for rows in row_batches(X, device)]
         return np.concatenate(results)
 
     def __getstate__(self):

@@ -73,6 +73,13 @@ class BetaCVAE(BaseEmbedder):
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.
+    amp : bool, default=False
+        Whether to train with layers in bfloat16 (automatic mixed precision): faster on
+        a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
+    compile : bool, default=False
+        Whether to compile the network with `torch.compile` before the training: it takes
+        some seconds, and pays off in long ones. Falls back, with a warning, where that
+        is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
     random_state : int, RandomState instance or None, default=None
@@ -180,6 +187,8 @@ class BetaCVAE(BaseEmbedder):
         n_iter_no_change=10,
         callbacks=None,
         device="auto",
+        amp=False,
+        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -204,6 +213,8 @@ class BetaCVAE(BaseEmbedder):
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
         self.device = device
+        self.amp = amp
+        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose

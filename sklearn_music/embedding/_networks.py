@@ -48,10 +48,12 @@ class Network(nn.Module):
 
     def forward(self, x):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance."""
-        mean, log_variance = self.encode(x)
+        # Under autocast only the layers are in half precision: sums of it would be too coarse.
+        mean, log_variance = (part.float() for part in self.encode(x))
         noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
-        return self.error(x, self.decode(z, self.condition(x))), z, mean, log_variance
+        x_hat = self.decode(z, self.condition(x)).float()
+        return self.error(x, x_hat), z, mean, log_variance
 
 
 class DenseNetwork(Network):

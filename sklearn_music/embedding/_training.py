@@ -1,6 +1,7 @@
 """The training loop. The only room that knows skorch."""
 
 import threading
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch.utils.data import Dataset
 from ..exceptions import DivergenceError
 from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
 
-# Rows that a fitted net works on at a time; it bounds the memory, not the result.
-_N_ROWS = 8192
+# Numbers that a fitted net works on at a time; it bounds the memory, not the result.
+_N_VALUES = 2**22
+
+# Batches that go to the device at a time where it can't hold all rows.
+_N_BATCHES = 16
 
 # Weights times rows of a step for which a second thread gains a third at the most (measured
 # on two idle cores); where cores are shared, waiting for it costs many times that.
@@ -22,11 +26,13 @@ _SMALL_STEP = 2**28
 
 
 class Rows(Dataset):
-    """The rows of a matrix, all of them on the device."""
+    """The rows of a matrix: on the device where it can hold them, else in the host's memory."""
 
     def __init__(self, X, device):
         # torch shares the memory of an array, so it warns of one that must not be written to.
-        self.X = torch.from_numpy(np.require(X, np.float32, ["C", "W"])).to(device)
+        X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
+        self.device = torch.device(device)
+        self.X = X.to(device) if _fits(X, self.device) else X
 
     def __len__(self):
         return len(self.X)
@@ -35,22 +41,31 @@ class Rows(Dataset):
         return self.X[index]
 
 
+def _fits(X, device):
+    """Tell whether a device can hold the rows and still train: in half of what it has free."""
+    return device.type != "cuda" or X.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+
+
 class Batches:
     """Batches of rows as slices of one tensor: nothing is collated row by row."""
 
     def __init__(self, dataset, batch_size, shuffle=False):
         self.X = dataset.X
+        self.device = dataset.device
         self.batch_size = batch_size
         self.shuffle = shuffle
 
     def __iter__(self):
-        if not self.shuffle:
-            for X in self.X.split(self.batch_size):
-                yield X, None
-            return
-        order = torch.randperm(len(self.X)).to(self.X.device)
-        for rows in order.split(self.batch_size):
-            yield self.X[rows], None
+        is_there = self.X.device.type == self.device.type
+        n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
+        n = len(self.X)
+        order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        for rows in order.to(self.X.device).split(n_rows):
+            X = self.X[rows]
+            if not is_there:
+                X = X.pin_memory().to(self.device, non_blocking=True)
+            for x in X.split(self.batch_size):
+                yield x, None
 
 
 class EmbeddingNet(NeuralNet):
@@ -81,6 +96,16 @@ class EmbeddingNet(NeuralNet):
             train_split=train_split,
             **kwargs,
         )
+
+    def initialize_module(self):
+        """Build the network."""
+        super().initialize_module()
+        self.forward_ = self.module_.forward
+        return self
+
+    def infer(self, x, **fit_params):
+        """Return the network's output for a batch that is on the device already."""
+        return self.forward_(x)
 
     @property
     def epochs_(self):
@@ -209,21 +234,75 @@ def seeded(*seed):
         yield
 
 
-def train(net, X, X_valid=None, *, epochs):
+def train(net, X, X_valid=None, *, epochs, amp=False, compile=False):
     """Train an initialised net for some more epochs."""
     rows = Rows(X, net.device)
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device))
     try:
         with _as_many_threads_as_pay(net):
+            if amp:
+                net.forward_ = _in_bfloat16(net.forward_, rows.device)
+            if compile:
+                net.forward_ = _compiled(net, rows)
             net.partial_fit(rows, epochs=epochs)
     except Interrupted as interrupt:
         raise KeyboardInterrupt from interrupt
     finally:
         # Else the fitted net would hold the validation rows, and so would its pickle.
         net.train_split = None
+        net.forward_ = net.module_.forward
     # The last batch's gradients would be kept as long as the net.
     net.optimizer_.zero_grad(set_to_none=True)
+
+
+def _in_bfloat16(forward, device):
+    """Return the forward pass in mixed precision, where the device has it."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        warnings.warn(
+            f"amp=True needs bfloat16, which {torch.cuda.get_device_name(device)} has not: "
+            "training in float32.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return forward
+    return torch.autocast(device.type, torch.bfloat16)(forward)
+
+
+def _compiled(net, rows):
+    """Return the forward pass compiled, after a trial; as it is where it can't be."""
+    compiled = torch.compile(net.forward_)
+    net.module_.train()
+    try:
+        x, _ = next(iter(Batches(rows, net.batch_size)))
+        torch.cat([part.flatten() for part in compiled(x)]).sum().backward()
+    except Exception as error:  # a missing compiler shows as one of many classes
+        warnings.warn(
+            f"compile=True can't be had here, training without it: {type(error).__name__}: "
+            f"{str(error).splitlines()[0]}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return net.forward_
+    return compiled
+
+
+@contextmanager
+def memory_errors(device, batch):
+    """Say which batch did not fit into which device's memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        # On a CPU it is no class of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        if torch.device(device).type == "cuda":
+            torch.cuda.empty_cache()
+        # The traceback would hold the tensors that filled the memory.
+        raise MemoryError(
+            f"Out of memory on device={str(device)!r} with {batch}. Lower batch_size, the widths "
+            "of the network or the number of columns, or use another device."
+        ) from error.with_traceback(None)
 
 
 @contextmanager
@@ -240,8 +319,9 @@ def _as_many_threads_as_pay(net):
 
 def row_batches(X, device):
     """Yield the rows of an array as tensors on the device, so many that they fit there."""
-    for start in range(0, len(X), _N_ROWS):
-        yield Rows(X[start : start + _N_ROWS], device).X
+    n_rows = max(1, _N_VALUES // X.shape[1])
+    for start in range(0, len(X), n_rows):
+        yield Rows(X[start : start + n_rows], device).X
 
 
 @torch.no_grad()

@@ -1,0 +1,195 @@
+"""Memory, speed and devices: what a fit takes, and what it leaves behind."""
+
+import gc
+import os
+import pickle
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.embedding import _training
+
+EMBEDDERS = [VAE(3), ConvVAE(3, channels=(4, 8)), BetaCVAE(3, condition_features=[0, 1])]
+
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+]
+
+
+# torch's compiler still uses what torch deprecates.
+compiles = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+
+def named(embedders):
+    return [pytest.param(embedder, id=type(embedder).__name__) for embedder in embedders]
+
+
+@pytest.mark.parametrize("embedder", named(EMBEDDERS))
+def test_mixed_precision_stays_near_single_precision(embedder, blobs):
+    X, _ = blobs
+    embedder.set_params(max_epochs=30, beta=0.1, random_state=0, device="cpu")
+    exact = embedder.fit(X).transform(X)
+    fast = embedder.set_params(amp=True).fit(X).transform(X)
+    assert fast.dtype == np.float32
+    assert not np.array_equal(fast, exact)
+    # Not the places, which a rounding can send another way, but how they lie to one another.
+    distances = [np.linalg.norm(Z[:, None] - Z[None], axis=2).ravel() for Z in (exact, fast)]
+    assert np.corrcoef(*distances)[0, 1] > 0.98
+
+
+@compiles
+def test_a_compiled_network_trains_as_the_plain_one(blobs):
+    X, _ = blobs
+    vae = VAE(3, hidden_layer_sizes=(8,), max_epochs=3, batch_size=30, random_state=0, device="cpu")
+    plain = vae.fit(X).history_[-1]["train_loss"]
+    vae.set_params(compile=True).fit(X)
+    assert vae.history_[-1]["train_loss"] == pytest.approx(plain, rel=0.05)
+    assert pickle.loads(pickle.dumps(vae)).transform(X).shape == (90, 3)
+
+
+@compiles
+def test_without_a_compiler_the_training_goes_on_uncompiled(blobs, monkeypatch, tmp_path):
+    X, _ = blobs
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(config, "fx_graph_cache", False)
+    vae = VAE(3, hidden_layer_sizes=(7,), max_epochs=2, random_state=0, device="cpu")
+    expected = vae.fit_transform(X)
+    with pytest.warns(RuntimeWarning, match="training without it"):
+        vae.set_params(compile=True).fit(X)
+    np.testing.assert_array_equal(vae.transform(X), expected)
+
+
+def test_rows_that_the_device_cannot_hold_reach_it_in_slices(blobs, monkeypatch):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=2, batch_size=16, random_state=0)
+    expected = vae.fit_transform(X)
+    monkeypatch.setattr(_training, "_fits", lambda X, device: False)
+    monkeypatch.setattr(_training, "_N_BATCHES", 2)
+    np.testing.assert_array_equal(vae.fit_transform(X), expected)
+
+
+def test_out_of_memory_names_batch_size_and_device_and_loses_nothing(blobs):
+    X, _ = blobs
+    vae = VAE(3, max_epochs=1, warm_start=True, device="cpu", random_state=0).fit(X)
+    expected = vae.transform(X)
+    vae.set_params(hidden_layer_sizes=(10**13,), warm_start=False)
+    with pytest.raises(MemoryError, match=r"device='cpu' with batch_size=64"):
+        vae.fit(X)
+    np.testing.assert_array_equal(vae.transform(X), expected)
+    vae.set_params(hidden_layer_sizes=(8,)).fit(X)
+
+
+@pytest.mark.parametrize("embedder", named(EMBEDDERS))
+def test_a_net_is_freed_without_the_garbage_collector(embedder, blobs):
+    embedder.set_params(max_epochs=1).fit(blobs[0])
+    network = weakref.ref(embedder.net_.module_)
+    gc.collect()
+    gc.disable()
+    try:
+        embedder.fit(blobs[0])
+        assert network() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_memory_stays_flat_over_fifty_fits(rng):
+    X = rng.standard_normal((100, 10_000)).astype(np.float32)  # 4 MB; the net takes 8 and more
+
+    def memory():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    vae = VAE(2, hidden_layer_sizes=(100,), max_epochs=1, device="cpu", random_state=0)
+    for _ in range(5):
+        vae.fit(X)
+    before = memory()
+    for _ in range(50):
+        vae.fit(X)
+    assert memory() - before < 60e6  # a leak of the rows alone would be 200 MB
+
+
+class TestGPU:
+    pytestmark = gpu
+
+    @pytest.fixture(scope="class")
+    def spectrograms(self):
+        """Rows of 32 x 44, and how to scale them."""
+        music = make_music(60, duration=1.0, random_state=0)
+        extractor = SpectrogramExtractor(n_mels=32, duration=1.0)
+        X = extractor.fit_transform(music.data[["audio"]])
+        return StandardScaler().fit_transform(X).astype(np.float32), extractor.image_shape_
+
+    @pytest.mark.parametrize("embedder", named([VAE(4), ConvVAE(4), BetaCVAE(4)]))
+    def test_cpu_and_gpu_agree(self, embedder, spectrograms):
+        X, image_shape = spectrograms
+        if not isinstance(embedder, VAE):
+            embedder.set_params(image_shape=image_shape)
+        embedder.set_params(max_epochs=60, batch_size=16, random_state=0)
+        scores, clusters = [], []
+        for device in ("cpu", "cuda"):
+            Z = embedder.set_params(device=device).fit_transform(X)
+            assert embedder.device_ == device
+            scores.append(embedder.score(X))
+            clusters.append(KMeans(6, n_init=10, random_state=0).fit_predict(Z))
+        assert scores[1] == pytest.approx(scores[0], rel=0.02)
+        assert adjusted_rand_score(*clusters) > 0.9
+
+    def test_pickles_cross_over(self, blobs):
+        X, _ = blobs
+        on_gpu = VAE(3, max_epochs=2, device="cuda", random_state=0).fit(X)
+        loaded = pickle.loads(pickle.dumps(on_gpu))
+        assert loaded.device_ == "cuda"
+        np.testing.assert_allclose(loaded.transform(X), on_gpu.transform(X), rtol=1e-4, atol=1e-5)
+        loaded.device_ = "cpu"
+        on_cpu = pickle.loads(pickle.dumps(loaded))
+        assert next(on_cpu.net_.module_.parameters()).device.type == "cpu"
+        np.testing.assert_allclose(on_cpu.transform(X), on_gpu.transform(X), rtol=1e-2, atol=1e-3)
+
+    def test_out_of_memory_leaves_the_estimator_usable(self, rng):
+        X = rng.standard_normal((4096, 64)).astype(np.float32)
+        vae = VAE(3, hidden_layer_sizes=(64,), max_epochs=1, device="cuda", random_state=0)
+        vae.set_params(hidden_layer_sizes=(200_000, 200_000))  # 160 GB
+        with pytest.raises(MemoryError, match=r"device='cuda' with batch_size=64"):
+            vae.fit(X)
+        vae.set_params(hidden_layer_sizes=(64,)).fit(X)
+        assert torch.cuda.memory_allocated() < 100e6
+
+    def test_a_search_keeps_the_memory_flat(self, blobs):
+        X, y = blobs
+        pipe = make_pipeline(VAE(max_epochs=1, device="cuda"), KMeans(3))
+        grid = {"vae__n_components": [2, 4], "vae__beta": [0.1, 1, 4, 8, 16]}
+        GridSearchCV(pipe, {"vae__n_components": [2]}, cv=2, scoring="rand_score").fit(X, y)
+        gc.collect()
+        before = torch.cuda.memory_allocated()
+        search = GridSearchCV(pipe, grid, cv=5, scoring="rand_score", refit=False)
+        search.fit(X, y)  # fifty fits
+        assert torch.cuda.memory_allocated() <= before
+
+    def test_rows_that_do_not_fit_are_pinned_and_sliced(self, blobs, monkeypatch):
+        X, _ = blobs
+        vae = VAE(3, max_epochs=2, batch_size=16, device="cuda", random_state=0)
+        expected = vae.fit_transform(X)
+        monkeypatch.setattr(_training, "_fits", lambda X, device: False)
+        np.testing.assert_allclose(vae.fit_transform(X), expected, rtol=1e-3, atol=1e-4)
+
+    @compiles
+    def test_amp_and_compile_run(self, blobs):
+        X, _ = blobs
+        vae = VAE(3, max_epochs=3, device="cuda", random_state=0).fit(X)
+        exact = vae.history_[-1]["train_loss"]
+        vae.set_params(amp=True, compile=True).fit(X)
+        assert vae.history_[-1]["train_loss"] == pytest.approx(exact, rel=0.05)
