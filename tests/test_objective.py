@@ -15,6 +15,7 @@ from sklearn_music.embedding._objective import (
     NegativeELBO,
     cubature_nodes,
     elbo,
+    info_nce,
     kl_divergence,
     total_correlation,
 )
@@ -48,6 +49,14 @@ def test_the_loss_does_not_depend_on_the_batch_size():
         loss((error[i], mean[i], mean[i], log_variance[i]), 6)[0] for i in (slice(4), slice(4, 8))
     ]
     torch.testing.assert_close(whole, sum(halves) / 2)
+
+
+def test_info_nce_by_hand():
+    mean, positive = torch.randn(2, 5, 3, dtype=torch.float64)
+    log_scale = torch.tensor(0.3, dtype=torch.float64)
+    alike = 1 / (1 + np.exp(0.3) * (mean[:, None] - positive[None]).square().sum(dim=2))
+    expected = -(alike.diagonal() / alike.sum(dim=1)).log().mean()
+    torch.testing.assert_close(info_nce(mean, positive, log_scale), expected)
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 5, 40])
@@ -88,10 +97,22 @@ def test_the_elbo_of_a_linear_model_equals_the_closed_form(rng):
     np.testing.assert_allclose(bound, exact, rtol=1e-4)
 
 
+def _linear_vae():
+    return VAE(
+        2,
+        hidden_layer_sizes=(),
+        beta=1,
+        consistency=0,
+        max_epochs=400,
+        lr=0.01,
+        random_state=0,
+    )
+
+
 def test_the_bound_is_below_the_likelihood(blobs):
     """No linear VAE of unit variance explains rows better than the best such model."""
     X, _ = blobs
-    vae = VAE(2, hidden_layer_sizes=(), max_epochs=400, lr=0.01, random_state=0).fit(X)
+    vae = _linear_vae().fit(X)
     scatter = np.cov(X.T.astype(float), bias=True)
     values, vectors = np.linalg.eigh(scatter)
     # Tipping and Bishop, 1999: the optimum with two components and noise variance 1.
@@ -107,7 +128,7 @@ def test_the_bound_is_below_the_likelihood(blobs):
 
 def test_a_linear_vae_finds_the_space_of_pca(blobs):
     X, _ = blobs
-    vae = VAE(2, hidden_layer_sizes=(), max_epochs=400, lr=0.01, random_state=0).fit(X)
+    vae = _linear_vae().fit(X)
     decoder = vae.net_.module_.decoder[0].weight.detach().numpy()
     basis = np.linalg.qr(decoder)[0]
     cosines = np.linalg.svd(basis.T @ PCA(2).fit(X).components_.T)[1]
@@ -162,7 +183,8 @@ def test_the_weight_of_the_total_correlation_lowers_it(rng):
     X = np.stack([a, 0.9 * a + 0.4 * b, a - b, b], axis=1)
     estimates = []
     for weight in (0.0, 10.0):
-        vae = VAE(2, beta=0.05, total_correlation=weight, max_epochs=100, random_state=0).fit(X)
+        vae = VAE(2, beta=0.05, consistency=0, max_epochs=100, random_state=0)
+        vae.set_params(total_correlation=weight).fit(X)
         with torch.no_grad():
             x = torch.from_numpy(X.astype(np.float32))
             _, z, mean, log_variance = vae.net_.module_(x)

@@ -9,8 +9,11 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.manifold import trustworthiness
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
@@ -91,10 +94,11 @@ def test_no_label_enters_the_training(blobs):
 
 def test_history_tells_the_terms_apart(blobs):
     X, _ = blobs
-    vae = VAE(3, beta=2.0, max_epochs=4, random_state=0).fit(X)
+    vae = VAE(3, beta=2.0, total_correlation=0.5, max_epochs=4, random_state=0).fit(X)
     assert [epoch["epoch"] for epoch in vae.history_] == [1, 2, 3, 4]
     for epoch in vae.history_:
         total = epoch["reconstruction"] + 2.0 * epoch["kl"]
+        total += 0.5 * epoch["total_correlation"] + 30.0 * epoch["consistency"]
         assert epoch["train_loss"] == pytest.approx(total, rel=1e-5)
 
 
@@ -320,7 +324,7 @@ def test_fits_in_threads_are_the_same(blobs):
 def test_collapse_is_said_aloud(rng):
     """Independent columns of variance 1 have nothing that a latent dimension could tell."""
     noise = rng.standard_normal((200, 10))
-    vae = VAE(8, beta=4.0, max_epochs=40, random_state=0)
+    vae = VAE(8, beta=4.0, consistency=0, max_epochs=40, random_state=0)
     with pytest.warns(PosteriorCollapseWarning, match="of 8 latent components") as caught:
         vae.fit(noise)
     assert vae.active_units_ < 2
@@ -344,7 +348,7 @@ def test_a_net_that_has_not_collapsed(blobs, n_components):
 
 def test_free_bits_keep_components_active(rng):
     noise = rng.standard_normal((200, 10))
-    params = {"beta": 4.0, "max_epochs": 60, "random_state": 0}
+    params = {"beta": 4.0, "consistency": 0, "max_epochs": 60, "random_state": 0}
     free = VAE(8, free_bits=0.5, **params).fit(noise)
     assert VAE(8, **params).fit(noise).active_units_ < 2
     assert free.active_units_ == 8
@@ -353,7 +357,7 @@ def test_free_bits_keep_components_active(rng):
 
 def test_kl_warmup_raises_beta(blobs):
     X, _ = blobs
-    vae = VAE(3, beta=2.0, kl_warmup=4, max_epochs=6, random_state=0).fit(X)
+    vae = VAE(3, beta=2.0, kl_warmup=4, consistency=0, max_epochs=6, random_state=0).fit(X)
     for epoch, share in zip(vae.history_, [0.25, 0.5, 0.75, 1, 1, 1], strict=True):
         total = epoch["reconstruction"] + share * 2.0 * epoch["kl"]
         assert epoch["train_loss"] == pytest.approx(total, rel=1e-4)
@@ -377,16 +381,10 @@ def test_early_stopping_watches_the_loss_at_the_final_beta(blobs):
 def test_the_decoder_finds_the_variance_of_the_noise(rng, decoder_variance):
     signal = rng.standard_normal((400, 2)) @ rng.standard_normal((2, 10))
     X = signal + 0.3 * rng.standard_normal((400, 10))
-    vae = VAE(
-        2,
-        hidden_layer_sizes=(),
-        decoder_variance=decoder_variance,
-        max_epochs=300,
-        lr=0.01,
-        random_state=0,
-    ).fit(X)
+    params = {"beta": 1, "consistency": 0, "max_epochs": 300, "lr": 0.01, "random_state": 0}
+    unit = VAE(2, hidden_layer_sizes=(), **params).fit(X)
+    vae = clone(unit).set_params(decoder_variance=decoder_variance).fit(X)
     assert vae.noise_variance_ == pytest.approx(0.09, rel=0.15)
-    unit = VAE(2, hidden_layer_sizes=(), max_epochs=300, lr=0.01, random_state=0).fit(X)
     assert vae.score(X) > unit.score(X) + 3
     # The exact log-likelihood of the best such model, probabilistic PCA, is the bound of bounds.
     assert vae.score(X) < PCA(2).fit(X).score(X) + 0.1
@@ -414,3 +412,26 @@ def test_a_fitted_net_is_in_no_cycle(blobs):
         assert weights() is None
     finally:
         gc.enable()
+
+
+def test_consistency_keeps_neighbors_together():
+    X = StandardScaler().fit_transform(load_digits().data[:400])
+    params = {"max_epochs": 20, "random_state": 0}
+    tied, plain = (
+        trustworthiness(X, VAE(2, consistency=weight, **params).fit_transform(X))
+        for weight in (30, 0)
+    )
+    assert tied > plain + 0.05
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+def test_fewer_rows_than_neighbors(blobs, n_rows):
+    X = blobs[0][:n_rows]
+    vae = VAE(2, max_epochs=3, batch_size=2, random_state=0).fit(X)
+    assert np.isfinite(vae.transform(X)).all()
+
+
+def test_a_warm_start_takes_new_neighbors(blobs):
+    X, _ = blobs
+    vae = VAE(2, max_epochs=2, warm_start=True, random_state=0).fit(X)
+    assert len(vae.fit(X[:20]).history_) == len(vae.partial_fit(X[:3]).history_) - 1 == 4

@@ -33,7 +33,10 @@ from ._training import (
     train,
 )
 
-_HISTORY = ("epoch", "train_loss", "valid_loss", "reconstruction", "kl", "active_units", "dur")
+_HISTORY = (
+    *("epoch", "train_loss", "valid_loss", "reconstruction", "kl"),
+    *("total_correlation", "consistency", "active_units", "dur"),
+)
 
 
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -164,7 +167,15 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if previous is not None:
                 set_state(net, get_state(previous))
             with seeded(self._seed, len(net.history)):
-                train(net, X, X_valid, epochs=epochs, amp=self.amp, compile=self.compile)
+                train(
+                    net,
+                    X,
+                    X_valid,
+                    positives=self._positives(X),
+                    epochs=epochs,
+                    amp=self.amp,
+                    compile=self.compile,
+                )
                 summary = summarize(net, X)
 
         self.net_ = net
@@ -289,6 +300,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             "lr": float(self.lr),
             "max_epochs": int(self.max_epochs),
         }
+
+    def _positives(self, X):
+        """Return the rows that each row is tied to, (n_samples, n_positives), or None."""
 
     def _initialized_net(self, settings, device, **kwargs):
         network = ConvNetwork if "module__image_shape" in settings else DenseNetwork

@@ -100,7 +100,8 @@ class BetaCVAE(BaseEmbedder):
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` (in nats),
-        ``active_units``, ``dur`` (in seconds) and, where `early_stopping`, ``valid_loss``.
+        ``active_units``, ``dur`` (in seconds) and, where they are used,
+        ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over the rows, in nats.
     active_units_ : int
@@ -124,9 +125,9 @@ class BetaCVAE(BaseEmbedder):
 
     Notes
     -----
-    The loss is that of `VAE` for the input given the condition. A condition of zeros is
-    an unknown one, and legal everywhere. Where the encoder is not told the condition,
-    what stands in its columns makes no difference to `transform`.
+    The loss is that of `VAE` without `consistency`, for the input given the condition. A
+    condition of zeros is an unknown one, and legal everywhere. Where the encoder is not
+    told the condition, what stands in its columns makes no difference to `transform`.
 
     References
     ----------

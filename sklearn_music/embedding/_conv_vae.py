@@ -83,7 +83,8 @@ class ConvVAE(BaseEmbedder):
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` (in nats),
-        ``active_units``, ``dur`` (in seconds) and, where `early_stopping`, ``valid_loss``.
+        ``active_units``, ``dur`` (in seconds) and, where they are used,
+        ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over the rows, in nats.
     active_units_ : int
@@ -107,9 +108,10 @@ class ConvVAE(BaseEmbedder):
 
     Notes
     -----
-    The loss is that of `VAE`, with the squared error of the image plus `side_weight` times
-    that of the side features. A row one of whose side features is NaN has none: they
-    are left out of its error and encoded as absent, by a column of their own that says so.
+    The loss is that of `VAE` without `consistency`, with the squared error of the image
+    plus `side_weight` times that of the side features. A row one of whose side features
+    is NaN has none: they are left out of its error and encoded as absent, by a column of
+    their own that says so.
 
     A convolution is three wide and two apart, so that an image of any size is halved,
     rounding up, and brought back to exactly its size.

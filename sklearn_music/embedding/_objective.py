@@ -32,6 +32,26 @@ def total_correlation(z, mean, log_variance, n_rows):
     return (joint - marginals).mean()
 
 
+def info_nce(mean, positive, log_scale):
+    """Return how badly each row's positive is told from those of the other rows, in nats.
+
+    InfoNCE (van den Oord et al., "Representation Learning with Contrastive Predictive
+    Coding", 2018, equation 4) with the heavy-tailed similarity of t-SNE, as Damrich et
+    al., "From t-SNE to UMAP with contrastive learning", 2023, have it; its scale is learnt.
+
+    Parameters
+    ----------
+    mean, positive : Tensor of shape (n_rows, n_components)
+        The places of the rows, and of the positive of each.
+    log_scale : Tensor of shape ()
+        Logarithm of what the squared distances are multiplied by.
+    """
+    # By differences: products would cancel where rows are close together.
+    distance = torch.cdist(mean, positive, compute_mode="donot_use_mm_for_euclid_dist")
+    similarity = -torch.log1p(log_scale.exp() * distance.square())
+    return nn.functional.cross_entropy(similarity, torch.arange(len(mean), device=mean.device))
+
+
 class NegativeELBO(nn.Module):
     """The loss ``reconstruction + beta * KL``, averaged over the batch.
 
@@ -50,14 +70,26 @@ class NegativeELBO(nn.Module):
         that maximises its likelihood (Rybkin et al., 2021).
     total_correlation : float, default=0.0
         Weight of the total correlation (Chen et al., 2018).
+    consistency : float, default=0.0
+        Weight of the term that ties each row to its positive, where there are positives.
     """
 
-    def __init__(self, beta, free_bits=0.0, decoder_variance="unit", total_correlation=0.0):
+    def __init__(
+        self,
+        beta,
+        free_bits=0.0,
+        decoder_variance="unit",
+        total_correlation=0.0,
+        consistency=0.0,
+    ):
         super().__init__()
         self.beta = beta
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
+        self.consistency = consistency
+        if consistency:
+            self.log_scale = nn.Parameter(torch.zeros(()))
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros(()))
         self.kl_share_ = 1.0  # of beta, while it rises in the first epochs
@@ -70,24 +102,28 @@ class NegativeELBO(nn.Module):
         ----------
         output : tuple of Tensor
             What the network returns: each row's squared error, draw from the posterior,
-            mean and log-variance.
+            mean and log-variance, and the mean of its positive where it has one.
         n_inputs : int
             The number of columns that the squared errors sum over.
         """
-        error, z, mean, log_variance = output
-        reconstruction = self._reconstruction(error.mean(), n_inputs)
+        error, z, mean, log_variance, *positives = output
+        terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
         kl = kl_divergence(mean, log_variance)
         kl_of_batch = kl.mean(dim=0)
         if self.free_bits:
             kl_of_batch = kl_of_batch.clamp(min=self.free_bits)
         beta = self.beta * (self.kl_share_ if self.training else 1.0)
-        loss = reconstruction + beta * kl_of_batch.sum()
+        loss = terms["reconstruction"] + beta * kl_of_batch.sum()
         if self.total_correlation:
-            correlation = total_correlation(z, mean, log_variance, self.n_rows_ or len(z))
-            loss = loss + self.total_correlation * correlation
+            n_rows = self.n_rows_ or len(z)
+            terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
+            loss = loss + self.total_correlation * terms["total_correlation"]
+        if positives:
+            terms["consistency"] = info_nce(mean, positives[0], self.log_scale)
+            loss = loss + self.consistency * terms["consistency"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)
-        return loss, (reconstruction.detach() * len(z), sums)
+        return loss, ({name: term.detach() * len(z) for name, term in terms.items()}, sums)
 
     def _reconstruction(self, error, n_inputs):
         """Return the mean negative log-likelihood less its constant, from the squared error."""

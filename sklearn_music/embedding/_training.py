@@ -26,13 +26,24 @@ _SMALL_STEP = 2**28
 
 
 class Rows(Dataset):
-    """The rows of a matrix: on the device where it can hold them, else in the host's memory."""
+    """The rows of a matrix: on the device where it can hold them, else in the host's memory.
 
-    def __init__(self, X, device):
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        The rows.
+    device : torch.device or str
+        Where they are trained on.
+    positives : ndarray of shape (n_rows, n_positives), default=None
+        Which rows each one is tied to.
+    """
+
+    def __init__(self, X, device, positives=None):
         # torch shares the memory of an array, so it warns of one that must not be written to.
         X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
         self.device = torch.device(device)
         self.X = X.to(device) if _fits(X, self.device) else X
+        self.positives = None if positives is None else torch.from_numpy(positives)
 
     def __len__(self):
         return len(self.X)
@@ -50,22 +61,27 @@ class Batches:
     """Batches of rows as slices of one tensor: nothing is collated row by row."""
 
     def __init__(self, dataset, batch_size, shuffle=False):
-        self.X = dataset.X
-        self.device = dataset.device
+        self.rows = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
 
     def __iter__(self):
-        is_there = self.X.device.type == self.device.type
-        n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
-        n = len(self.X)
+        """Yield (x, positives) or (x,), and no target."""
+        n = len(self.rows)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        for rows in order.to(self.X.device).split(n_rows):
-            X = self.X[rows]
+        orders = [order]
+        if self.rows.positives is not None:
+            which = torch.randint(self.rows.positives.shape[1], (n,))
+            orders.append(self.rows.positives[order, which])
+        X, device = self.rows.X, self.rows.device
+        is_there = X.device.type == device.type
+        n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
+        for slices in zip(*(o.to(X.device).split(n_rows) for o in orders), strict=True):
+            parts = [X[rows] for rows in slices]
             if not is_there:
-                X = X.pin_memory().to(self.device, non_blocking=True)
-            for x in X.split(self.batch_size):
-                yield x, None
+                parts = [part.pin_memory().to(device, non_blocking=True) for part in parts]
+            for batch in zip(*(part.split(self.batch_size) for part in parts), strict=True):
+                yield batch, None
 
 
 class EmbeddingNet(NeuralNet):
@@ -105,7 +121,7 @@ class EmbeddingNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Return the network's output for a batch that is on the device already."""
-        return self.forward_(x)
+        return self.forward_(*x)
 
     @property
     def epochs_(self):
@@ -131,9 +147,10 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        loss, (reconstruction, sums) = self.criterion_(y_pred, self.module_.n_inputs)
+        loss, (terms, sums) = self.criterion_(y_pred, self.module_.n_inputs)
         if training:
-            self.reconstruction_ += reconstruction
+            for name, term in terms.items():
+                self.terms_[name] = self.terms_.get(name, 0.0) + term
             self.sums_ += sums
         return loss
 
@@ -175,13 +192,14 @@ class TermsLog(Callback):
         """Set the sums to zero; on the device, so that no batch has to wait for them."""
         net.criterion_.kl_share_ = min(1.0, len(net.history) / max(1, self.kl_warmup))
         net.criterion_.n_rows_ = len(dataset_train)
-        net.reconstruction_ = torch.zeros((), device=net.device)
+        net.terms_ = {}
         net.sums_ = torch.zeros(3, net.module__n_components, device=net.device)
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Write the means over the epoch."""
         kl, means, squared_means = (net.sums_ / len(dataset_train)).cpu().numpy()
-        net.history.record("reconstruction", net.reconstruction_.item() / len(dataset_train))
+        for name, term in net.terms_.items():
+            net.history.record(name, term.item() / len(dataset_train))
         net.history.record("kl", float(kl.sum()))
         net.history.record("active_units", int(is_active(means, squared_means).sum()))
         loss = net.history[-1, "train_loss"]
@@ -234,9 +252,9 @@ def seeded(*seed):
         yield
 
 
-def train(net, X, X_valid=None, *, epochs, amp=False, compile=False):
+def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=False):
     """Train an initialised net for some more epochs."""
-    rows = Rows(X, net.device)
+    rows = Rows(X, net.device, positives)
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device))
     try:
@@ -274,8 +292,9 @@ def _compiled(net, rows):
     compiled = torch.compile(net.forward_)
     net.module_.train()
     try:
-        x, _ = next(iter(Batches(rows, net.batch_size)))
-        torch.cat([part.flatten() for part in compiled(x)]).sum().backward()
+        with seeded(0):
+            batch, _ = next(iter(Batches(rows, net.batch_size)))
+            torch.cat([part.flatten() for part in compiled(*batch)]).sum().backward()
     except Exception as error:  # a missing compiler shows as one of many classes
         warnings.warn(
             f"compile=True can't be had here, training without it: {type(error).__name__}: "

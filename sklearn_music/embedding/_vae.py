@@ -1,5 +1,10 @@
 """The variational autoencoder over dense columns."""
 
+from numbers import Integral, Real
+
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils._param_validation import Interval
+
 from ._base import BaseEmbedder, check_widths
 
 
@@ -16,7 +21,7 @@ class VAE(BaseEmbedder):
         Number of latent dimensions.
     hidden_layer_sizes : sequence of int, default=(128, 64)
         Widths of the encoder's hidden layers; the decoder mirrors them.
-    beta : float, default=1.0
+    beta : float, default=0.25
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
     kl_warmup : int, default=0
@@ -28,6 +33,11 @@ class VAE(BaseEmbedder):
         maximises the likelihood of each batch [3]_.
     total_correlation : float, default=0.0
         Weight of the total correlation of the latent dimensions, on top of beta [4]_.
+    consistency : float, default=30.0
+        Weight of the term that ties each row to its nearest neighbours in X, so that
+        clusters stay together in the latent space [6]_. 0 is the plain VAE.
+    n_neighbors : int, default=10
+        How many neighbours a row is tied to.
     max_epochs : int, default=60
         Number of passes over the rows.
     batch_size : int, default=64
@@ -66,8 +76,9 @@ class VAE(BaseEmbedder):
     net_ : skorch.NeuralNet
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
-        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` (in nats),
-        ``active_units``, ``dur`` (in seconds) and, where `early_stopping`, ``valid_loss``.
+        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` and
+        ``consistency`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
+        are used, ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over the rows, in nats.
     active_units_ : int
@@ -90,7 +101,7 @@ class VAE(BaseEmbedder):
 
     Notes
     -----
-    The loss, averaged over the batch, is the negative evidence lower bound [1]_ with
+    Without `consistency`, the loss is the negative evidence lower bound [1]_, with
     a Gaussian likelihood of variance 1 (its constant left out) and a weight on the KL
     divergence [2]_, both terms summed over their dimensions:
 
@@ -99,6 +110,10 @@ class VAE(BaseEmbedder):
 
     So beta means the same for every batch size, and columns that are standardised
     weigh as much as the prior expects of them.
+
+    `consistency` adds that many times the InfoNCE loss [6]_ of telling, by its latent
+    mean, one of a row's nearest neighbours from those of the other rows of the batch; two
+    rows are alike as :math:`1 / (1 + e^s \lVert \mu_i - \mu_j \rVert^2)`, with s learnt.
 
     `score_samples` adds the constant and takes the mean over the posterior by cubature.
 
@@ -113,6 +128,7 @@ class VAE(BaseEmbedder):
        Autoencoders", NeurIPS 2018.
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted
        Autoencoders", ICLR 2016.
+    .. [6] S. Damrich et al., "From t-SNE to UMAP with contrastive learning", ICLR 2023.
 
     Examples
     --------
@@ -131,6 +147,8 @@ class VAE(BaseEmbedder):
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
         "hidden_layer_sizes": ["array-like"],
+        "consistency": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -138,11 +156,13 @@ class VAE(BaseEmbedder):
         n_components=16,
         *,
         hidden_layer_sizes=(128, 64),
-        beta=1.0,
+        beta=0.25,
         kl_warmup=0,
         free_bits=0.0,
         decoder_variance="unit",
         total_correlation=0.0,
+        consistency=30.0,
+        n_neighbors=10,
         max_epochs=60,
         batch_size=64,
         lr=1e-3,
@@ -164,6 +184,8 @@ class VAE(BaseEmbedder):
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
+        self.consistency = consistency
+        self.n_neighbors = n_neighbors
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -177,6 +199,15 @@ class VAE(BaseEmbedder):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _settings(self, n_features):
+        return super()._settings(n_features) | {"criterion__consistency": float(self.consistency)}
+
+    def _positives(self, X):
+        if not self.consistency or len(X) == 1:
+            return None
+        neighbors = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X) - 1)).fit(X)
+        return neighbors.kneighbors(return_distance=False)
 
     def _network_settings(self, n_features):
         return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}
