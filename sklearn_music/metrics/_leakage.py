@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_float_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
@@ -100,16 +100,16 @@ def measure_leakage(estimator, X, targets, telling_columns):
 
 def _groups(column):
     """Return each row's group by its value, or None; and the number of values if measured."""
-    n_measured = 0
-    if is_float_dtype(column):
-        is_measured = (column.dropna() % 1 != 0).any()
-        n_measured = column.nunique(dropna=False) if is_measured else 0
-    elif not is_numeric_dtype(column):
-        column = np.array([str(value) for value in column], dtype=object)
-    codes = pd.factorize(column, use_na_sentinel=False)[0]
-    counts = np.bincount(codes)
-    if not 1 < len(counts) <= len(codes) / 2:
-        return None, n_measured
+    is_number = is_numeric_dtype(column)
+    if is_number:
+        cells = column.to_numpy(np.float64, na_value=np.nan)
+    else:
+        cells = np.array([str(cell) for cell in column], dtype=object)
+    values, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    if not 1 < len(values) <= len(cells) / 2:
+        return None, 0
+    numbers = values[np.isfinite(values)] if is_number else np.empty(0)
+    n_measured = len(numbers) if (numbers % 1 != 0).any() else 0
     # Values of one row only would tell any labels.
     return np.where(counts[codes] > 1, codes, -1), n_measured
 
