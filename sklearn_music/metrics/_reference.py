@@ -15,6 +15,11 @@ from ._parts import with_seed
 # A silhouette needs the distances between all rows: of more than these, a random part is taken.
 _N_ROWS = 2000
 
+_ADVICE = (
+    "Pass a transformer that makes a dense row of finite numbers of each track: as features of "
+    "compare_embeddings, as space of silhouette_scorer."
+)
+
 
 class ReferenceSpace:
     """Plain features of the tracks, which no embedding had a say in.
@@ -45,10 +50,9 @@ class ReferenceSpace:
         Z = self.transformer.fit_transform(X)
         try:
             self.Z = check_array(Z, ensure_min_samples=2)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(
-                f"Silhouettes can't be taken in the reference features ({name}): {error}\nPass as "
-                "features a transformer that makes a dense row of finite numbers of each track."
+                f"Silhouettes can't be taken in the reference features ({name}): {error}\n{_ADVICE}"
             ) from error
         self.name = f"{name}, {self.Z.shape[1]} columns"
         order = np.random.RandomState(0).permutation(len(self.Z))
@@ -85,9 +89,8 @@ def _default_features(X):
         audio = ColumnTransformer([("mfcc", mfcc, ["audio"])])
         return "pooled MFCCs, scaled", Pipeline([("audio", audio), ("scale", StandardScaler())])
     raise ValueError(
-        "Which plain features the embeddings are to be compared in can't be told from X: it is "
-        "neither a table of numbers nor a DataFrame with a column 'audio'. Pass features, a "
-        "transformer from X to numbers."
+        "X is neither a table of numbers nor a DataFrame with a column 'audio', so that it can't "
+        f"be told which plain features to take silhouettes in. {_ADVICE}"
     )
 
 
