@@ -82,6 +82,7 @@ def test_progress_of_the_comparison(blobs, capsys):
         ({"typo": "pasthrough"}, None, 'expected a transformer or "passthrough"'),
         ({"nothing": None}, None, 'expected a transformer or "passthrough"'),
         ([PCA(2)], None, "'estimators' parameter"),
+        ({}, np.zeros((90, 2)), "columns of a DataFrame"),
         ({}, [0, 1], "inconsistent numbers of samples"),
         ({}, [np.nan] * 90, "All labels of the target"),
     ],
@@ -268,7 +269,7 @@ def test_tables_of_tracks_are_compared_in_pooled_mfccs(tmp_path):
         (["a.wav"] * 90, None, "Pass a transformer that"),
         (np.where(np.eye(90, 2), np.nan, 1), None, "contains NaN"),
         (csr_array((90, 2)), None, "sparse X"),
-        (np.zeros((90, 2)), "typo", "expected a transformer"),
+        (np.zeros((90, 2)), "typo", "'features' parameter"),
         (np.zeros((90, 2)), OneHotEncoder(), r"(?s)Sparse data.*makes a dense row"),
     ],
 )

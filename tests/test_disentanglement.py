@@ -47,8 +47,10 @@ def test_labels_and_numbers_together(rng):
 @pytest.mark.parametrize("score", SCORES)
 def test_factors_that_tell_nothing(score):
     Z = np.arange(6.0).reshape(3, 2)
-    with pytest.raises(ValueError, match="1 values of factor 'genre' are missing"):
+    with pytest.raises(ValueError, match="1 of 3 values of factor 'genre' are missing"):
         score(pd.DataFrame({"genre": ["a", None, "b"]}), Z)
+    with pytest.raises(ValueError, match="or infinite"):
+        score([0.5, np.inf, 1], Z)
     with pytest.raises(ValueError, match="Factor 0 has one value only"):
         score([1, 1, 1], Z)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

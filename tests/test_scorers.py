@@ -83,6 +83,8 @@ def test_silhouettes_that_are_not_defined(blobs):
         scorer(DBSCAN().fit(X), X)
     with pytest.raises(ValueError, match=r"neither a table of numbers .* as space of"):
         scorer(_Any().fit(None), pd.Series(["la la", "na na"]))
+    with pytest.raises(ValueError, match="'space' parameter"):
+        silhouette_scorer("typo")
 
 
 class _Any(KMeans):

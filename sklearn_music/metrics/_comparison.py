@@ -10,13 +10,13 @@ from scipy.stats import t as student_t
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_consistent_length
 from tqdm.auto import tqdm
 
 from ._clustering import CLUSTERING_SCORES
 from ._leakage import find_telling_columns, measure_leakage
-from ._reference import ReferenceSpace, check_transformer, seeded_transformer
+from ._reference import ReferenceSpace, seeded_transformer
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
 
@@ -32,6 +32,7 @@ _MARK = "⚠ leaks"
     {
         "estimators": [dict],
         "targets": ["array-like", dict],
+        "features": [HasMethods(["fit_transform"]), StrOptions({"passthrough"}), None],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -104,9 +105,9 @@ def compare_embeddings(
     ``leakage`` tells whether the embedding was told the target, in which case its scores
     measure that: it is the normalised mutual information of the target with what was told,
     where that is above .5, else 0. What counts as told are the condition of a `BetaCVAE`
-    with ``encode_condition=True``, and columns of X that embedding changes with: a column of
-    labels, or the columns of a one-hot block. A condition that only the decoder is told does
-    not count.
+    with ``encode_condition=True``, and columns of X that the embedding changes with: a column
+    of labels, or the columns of a one-hot block. A condition that only the decoder is told
+    does not count. Where X holds such columns beside others, pass features without them.
 
     The silhouette is 0 where all tracks are in one cluster. Of more than 2,000 tracks, 2,000
     drawn at random are taken for it, the same for all rows.
@@ -137,7 +138,11 @@ def compare_embeddings(
             raise ValueError(
                 f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
             )
-        check_transformer(estimator, name)
+        is_passthrough = isinstance(estimator, str) and estimator == "passthrough"
+        if not is_passthrough and not hasattr(estimator, "fit_transform"):
+            raise ValueError(
+                f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".'
+            )
     space = ReferenceSpace(X, features)
     telling_columns = find_telling_columns(X, targets)
     by_features = measure_leakage(space.transformer, X, targets, telling_columns)
@@ -158,7 +163,7 @@ def compare_embeddings(
             targets,
             space,
             seed,
-            telling_columns if i % n_seeds == 0 and name not in leakages else None,
+            telling_columns if name in estimators and i % n_seeds == 0 else None,
         )
         for i, (name, seed) in enumerate(fits)
     )
@@ -166,13 +171,9 @@ def compare_embeddings(
     progress = tqdm(jobs, total=len(fits), desc="Comparison", unit="fit", disable=not verbose)
     for (name, _), (by_target, leakage) in zip(fits, progress, strict=True):
         leakages.setdefault(name, leakage)  # measured with the first seed
+        leakage = leakages[name]
         rows += [
-            {
-                "embedding": name,
-                "target": target,
-                "leakage": leakages[name][target],
-                **scores,
-            }
+            {"embedding": name, "target": target, "leakage": leakage[target], **scores}
             for target, scores in by_target.items()
         ]
     groups = pd.DataFrame(rows).groupby(
@@ -186,7 +187,13 @@ def compare_embeddings(
 
 
 def _check_target(name, labels, X):
-    labels = pd.Series(np.asarray(labels, dtype=object))
+    labels = np.asarray(labels, dtype=object)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"Got labels of shape {labels.shape} as target {name!r}, expected one dimension: pass "
+            "several targets as the columns of a DataFrame."
+        )
+    labels = pd.Series(labels)
     check_consistent_length(X, labels)
     if labels.isna().all():
         raise ValueError(f"All labels of the target {name!r} are missing.")
@@ -238,11 +245,10 @@ def format_comparison(scores):
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for _, row in scores.sort_values("target", kind="stable").iterrows():
-        name = f"{row['embedding']} {_MARK}" if row["leakage"] else row["embedding"]
+        embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else str(row["embedding"])
+        label = [str(row["target"]), embedding, str(row["n_clusters"])]
         cells = [f"{row[name]:.3f} ± {row[f'{name}_ci']:.3f}" for name in _SCORES]
-        lines.append(
-            "| " + " | ".join([str(row["target"]), name, str(row["n_clusters"]), *cells]) + " |"
-        )
+        lines.append("| " + " | ".join(label + cells) + " |")
     lines += ["", f"Silhouettes are taken in one space: {spaces[0]}."]
     if scores["leakage"].any():
         lines += [

@@ -45,7 +45,7 @@ def mutual_information_gap(factors, Z, *, n_bins=20):
     Raises
     ------
     ValueError
-        If a factor has a missing value or only one value.
+        If a factor has a missing or infinite value, or one value only.
 
     See Also
     --------
@@ -111,7 +111,7 @@ def separated_attribute_predictability(factors, Z):
     Raises
     ------
     ValueError
-        If a factor has a missing value or only one value.
+        If a factor has a missing or infinite value, or one value only.
 
     See Also
     --------
@@ -155,9 +155,11 @@ def _check(factors, Z):
     checked = []
     for i, name in enumerate(table):
         factor = table.iloc[:, i].infer_objects()
-        if factor.isna().any():
+        n_missing = (factor.isna() | factor.isin([np.inf, -np.inf])).sum()
+        if n_missing:
             raise ValueError(
-                f"{factor.isna().sum()} values of factor {name!r} are missing: drop those rows."
+                f"{n_missing} of {len(factor)} values of factor {name!r} are missing or infinite: "
+                "drop those rows."
             )
         if factor.nunique() < 2:
             raise ValueError(

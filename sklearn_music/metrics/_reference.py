@@ -60,7 +60,7 @@ class ReferenceSpace:
         self._distances = pairwise_distances(self.Z[self._rows])
 
     def silhouette(self, clusters):
-        """Return the mean silhouette of clusters, 0 where there are no two or all have one row."""
+        """Return the mean silhouette, 0 where all rows are in one cluster or each has its own."""
         clusters = np.asarray(clusters)[self._rows]
         if not 1 < len(np.unique(clusters)) < len(clusters):
             return 0.0
@@ -72,13 +72,6 @@ def seeded_transformer(estimator, seed):
     if isinstance(estimator, str):
         return FunctionTransformer(np.asarray)
     return with_seed(clone(estimator), seed)
-
-
-def check_transformer(estimator, name):
-    """Raise where it is neither a transformer nor "passthrough"."""
-    is_passthrough = isinstance(estimator, str) and estimator == "passthrough"
-    if not is_passthrough and not hasattr(estimator, "fit_transform"):
-        raise ValueError(f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".')
 
 
 def _default_features(X):
@@ -97,13 +90,12 @@ def _default_features(X):
 def _is_numeric(X):
     try:
         check_array(X, ensure_all_finite=False)
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return True
 
 
 def _name(features):
-    check_transformer(features, "features")
     if isinstance(features, str):
         return "X"
     steps = features if isinstance(features, Pipeline) else [features]

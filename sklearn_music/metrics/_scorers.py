@@ -3,6 +3,7 @@
 import functools
 
 from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
 from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
@@ -10,12 +11,22 @@ from ._parts import parts
 from ._reference import ReferenceSpace
 
 
+@validate_params(
+    {
+        "space": [
+            StrOptions({"reference", "passthrough"}),
+            HasMethods(["fit_transform"]),
+            None,
+        ]
+    },
+    prefer_skip_nested_validation=True,
+)
 def silhouette_scorer(space="reference"):
     """Make a scorer of the clusters by their mean silhouette, which needs no labels.
 
     Parameters
     ----------
-    space : {"reference"}, "passthrough", transformer or None, default="reference"
+    space : "reference", "passthrough", transformer or None, default="reference"
         Where the distances are taken. ``"reference"``: in plain features of the tracks, as
         `compare_embeddings` does: the scaled columns of a table of numbers, or the scaled
         pooled MFCCs of a table of tracks with a column ``audio``. ``"passthrough"``: in X

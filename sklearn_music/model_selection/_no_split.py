@@ -9,9 +9,9 @@ class NoSplit(BaseCrossValidator):
     """One fold, of all rows: fitted on them, and scored on the same ones.
 
     For ``cv=`` of a search where all tracks are to be clustered and none are to come. What
-    is lost are the held-out rows: a score of rows that were trained on rises with the size
-    of the model. So this suits scores of the clusters (silhouette, stability), less so a
-    likelihood (`elbo_scorer`), which takes a plain ``cv=5`` to compare sizes.
+    is lost are the held-out rows: a model that learnt the rows by heart is scored by the
+    same rows. That matters little to a silhouette or a stability, and much to a likelihood:
+    search by `elbo_scorer` with ``cv=5``, say.
 
     See Also
     --------
