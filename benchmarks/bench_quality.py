@@ -34,23 +34,20 @@ def main(argv=None):
     genres = table["label"].rename("genre")
     X = table.drop(columns=["filename", "length", "label"]).to_numpy()
 
-    scalers = {
-        "scaled": [("scale", StandardScaler())],
-        "power": [
-            ("power", PowerTransformer()),
-            ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -5, "a_max": 5})),
-        ],
-    }
-    embedders = {
-        "KMeans": [],
-        "PCA(16)": [("pca", PCA(16))],
-        "VAE()": [("vae", VAE())],
-        "VAE(beta=0.05, kl_warmup=20)": [("vae", VAE(beta=0.05, kl_warmup=20))],
-    }
-    embeddings = {"unscaled, KMeans": "passthrough"} | {
-        f"{scaler}, {embedder}": Pipeline(before + after)
-        for scaler, before in scalers.items()
-        for embedder, after in embedders.items()
+    scale = [("scale", StandardScaler())]
+    power = [
+        ("power", PowerTransformer()),
+        ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -5, "a_max": 5})),
+    ]
+    vae, sharp_vae = [("vae", VAE())], [("vae", VAE(beta=0.05, kl_warmup=20))]
+    embeddings = {
+        "unscaled": "passthrough",
+        "scaled, VAE()": Pipeline(scale + vae),
+        "scaled, VAE(beta=0.05, kl_warmup=20)": Pipeline(scale + sharp_vae),
+        "power": Pipeline(power),
+        "power, PCA(16)": Pipeline([*power, ("pca", PCA(16))]),
+        "power, VAE()": Pipeline(power + vae),
+        "power, VAE(beta=0.05, kl_warmup=20)": Pipeline(power + sharp_vae),
     }
     scores = compare_embeddings(
         embeddings, X, genres, n_seeds=args.seeds, n_jobs=args.jobs, verbose=1

@@ -54,11 +54,10 @@ def main(argv=None):
     vae = audio(mel, ("vae", VAE(16)))
     lyrics = LyricVectorizer(16)
     embeddings = {
-        "pooled MFCC": [("audio", audio(mfcc), ["audio"])],
-        "PCA": [("audio", audio(mel, ("pca", PCA(16))), ["audio"])],
-        "VAE": [("audio", vae, ["audio"])],
+        "mel, PCA": [("audio", audio(mel, ("pca", PCA(16))), ["audio"])],
+        "mel, VAE": [("audio", vae, ["audio"])],
         "lyrics": [("lyrics", lyrics, "lyrics")],
-        "VAE + lyrics": [("audio", vae, ["audio"]), ("lyrics", lyrics, "lyrics")],
+        "mel, VAE + lyrics": [("audio", vae, ["audio"]), ("lyrics", lyrics, "lyrics")],
     }
     weights = {"audio": 1.0, "lyrics": args.lyrics_weight}
     embeddings = {
@@ -66,13 +65,19 @@ def main(argv=None):
         for name, blocks in embeddings.items()
     }
     scores = compare_embeddings(
-        embeddings, tracks, targets, n_seeds=args.seeds, n_jobs=args.jobs, verbose=1
+        embeddings,
+        tracks,
+        targets,
+        features=ColumnTransformer([("audio", audio(mfcc), ["audio"])]),
+        n_seeds=args.seeds,
+        n_jobs=args.jobs,
+        verbose=1,
     )
     table = format_comparison(scores)
     print(f"\n{len(tracks)} tracks, mean ± 95 % interval over {args.seeds} seeds\n\n{table}\n")
     (args.output / "scores.md").write_text(table + "\n", encoding="utf-8")
 
-    embed = clone(embeddings["VAE + lyrics"]).set_params(audio__vae__random_state=0)
+    embed = clone(embeddings["mel, VAE + lyrics"]).set_params(audio__vae__random_state=0)
     pipe = Pipeline([("embed", embed), ("cluster", KMeans(n_clusters, n_init=10, random_state=0))])
     tracks["cluster"] = pipe.fit_predict(tracks)
     tracks.drop(columns="lyrics").to_csv(args.output / "clusters.csv", index=False)

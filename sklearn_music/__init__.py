@@ -11,7 +11,8 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `ConvVAE`                 the same for spectrograms, with side features
 `BetaCVAE`                the same beyond a condition, the genre for example
 ------------------------  -----------------------------------------------------
-`sklearn_music.metrics`   purity, scorers for a search, comparison with chance
+`sklearn_music.metrics`   scores, scorers for a search, comparison with chance
+`...model_selection`      a search over the whole set
 `sklearn_music.datasets`  tracks from a table, or made up to try things out
 `sklearn_music.plotting`  the map of the tracks, their reconstructions
 ========================  =====================================================

@@ -23,7 +23,7 @@ def run(name, *args):
 def test_demo(tmp_path, capsys):
     run("demo.py", "--output", tmp_path, "--tracks", 18, "--duration", 1, "--seeds", 2)
     printed = capsys.readouterr().out
-    for row in ("chance", "PCA + KMeans", "VAE + KMeans"):
+    for row in ("chance", "raw features", "PCA", "mel, PCA", "mel, VAE"):
         assert f"| genre | {row} | 6 |" in printed
     for name in ("latent_space.png", "reconstructions.png", "scores.md"):
         assert (tmp_path / name).stat().st_size > 0
@@ -43,7 +43,7 @@ def test_cluster_folder(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     for target in ("genre", "language"):
-        for row in ("chance", "PCA", "VAE", "VAE + lyrics"):
+        for row in ("chance", "raw features", "PCA", "mel, PCA", "mel, VAE", "mel, VAE + lyrics"):
             assert f"| {target} | {row} |" in printed
     clusters = pd.read_csv(tmp_path / "out" / "clusters.csv")
     assert len(clusters) == 18

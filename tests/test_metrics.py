@@ -5,16 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
-    compare_embeddings,
-    format_comparison,
+    clustering_accuracy_score,
     purity_score,
 )
 
@@ -42,11 +38,29 @@ def test_purity_does_not_depend_on_the_order_or_the_names(y, random):
     assert purity_score(y, clusters) == pytest.approx(shuffled)
 
 
-def test_purity_of_nothing_and_of_unequal_lengths():
+def test_accuracy_by_hand():
+    # Cluster 0 is "b", cluster 1 "a": the best pairing, not the first.
+    assert clustering_accuracy_score(["a", "a", "b", "b", "b"], [0, 1, 0, 0, 1]) == 3 / 5
+    # Two clusters of one label: only one of them is matched, where the purity takes both.
+    assert clustering_accuracy_score(["a", "a", "a"], [7, 7, -1]) == 2 / 3
+    assert purity_score(["a", "a", "a"], [7, 7, -1]) == 1
+
+
+@given(labels, st.randoms())
+def test_accuracy_is_bounded_by_the_purity_and_ignores_names(y, random):
+    clusters = [random.randrange(3) for _ in y]
+    accuracy = clustering_accuracy_score(y, clusters)
+    assert 0 < accuracy <= purity_score(y, clusters)
+    assert clustering_accuracy_score(y, ["xyz"[cluster] for cluster in clusters]) == accuracy
+    assert clustering_accuracy_score(clusters, y) == accuracy
+
+
+@pytest.mark.parametrize("score", [purity_score, clustering_accuracy_score])
+def test_a_score_of_nothing_and_of_unequal_lengths(score):
     with pytest.raises(ValueError, match="no labels"):
-        purity_score([], [])
+        score([], [])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        purity_score([1, 2], [1])
+        score([1, 2], [1])
 
 
 @pytest.mark.parametrize("kind", [str, int])
@@ -118,61 +132,6 @@ def test_no_labels_is_a_clear_error(blobs):
         CLUSTERING_SCORERS["nmi"](KMeans(2).fit(X), X)
 
 
-def test_comparison(blobs):
-    X, y = blobs
-    targets = pd.DataFrame(
-        {"group": y, "parity": ["odd", "even", None] * 30}, index=range(90, 0, -1)
-    )
-    embeddings = {
-        "scaled": StandardScaler(),
-        "as it is": "passthrough",
-        "VAE": make_pipeline(StandardScaler(), VAE(2, max_epochs=20)),
-    }
-    scores = compare_embeddings(embeddings, X, targets, n_seeds=3)
-    assert scores["embedding"].unique().tolist() == ["chance", *embeddings]
-    rows = scores.set_index(["embedding", "target"])
-    assert rows.loc[("scaled", "group"), "ari"] == 1
-    assert abs(rows.loc[("chance", "group"), "ari"]) < 0.1
-    assert rows.loc[("VAE", "group"), "n_clusters"] == 3
-    # Tracks without a label are not scored.
-    assert rows.loc[("VAE", "parity"), ["n_clusters", "n_tracks"]].tolist() == [2, 60]
-    pd.testing.assert_frame_equal(scores, compare_embeddings(embeddings, X, targets, n_seeds=3))
-    in_parallel = compare_embeddings({"scaled": StandardScaler()}, X, targets, n_seeds=3, n_jobs=2)
-    pd.testing.assert_frame_equal(in_parallel, scores.iloc[:4])
-
-    lines = format_comparison(scores).splitlines()
-    assert len(lines) == 2 + len(scores)
-    assert lines[2].startswith("| group | chance | 3 | 0.")
-
-
-def test_the_interval_is_that_of_student(blobs):
-    X, y = blobs
-    scores = compare_embeddings({}, X, y, n_seeds=4, random_state=1)
-    assert scores["target"].tolist() == ["target"]
-    seeds = np.random.RandomState(1).randint(2**31 - 1, size=4)
-    single = [
-        adjusted_rand_score(y, np.random.RandomState(seed).randint(3, size=90)) for seed in seeds
-    ]
-    assert scores["ari"].item() == pytest.approx(np.mean(single))
-    # 3.182 is the 97.5 % quantile of Student's t with 3 degrees of freedom.
-    expected = 3.182 * np.std(single, ddof=1) / 2
-    assert scores["ari_ci"].item() == pytest.approx(expected, rel=1e-3)
-
-
-def test_the_comparison_does_not_touch_the_estimators(blobs):
-    X, y = blobs
-    vae = VAE(2, max_epochs=1)
-    compare_embeddings({"VAE": vae}, X, y, n_seeds=1)
-    assert vae.random_state is None
-    assert not hasattr(vae, "net_")
-
-
-def test_progress_of_the_comparison(blobs, capsys):
-    X, y = blobs
-    compare_embeddings({}, X, y, n_seeds=2, verbose=1)
-    assert "2/2" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_missing_labels_are_a_clear_error(blobs, missing):
     X, y = blobs
@@ -180,24 +139,9 @@ def test_missing_labels_are_a_clear_error(blobs, missing):
     labels[3] = missing
     with pytest.raises(ValueError, match="1 of 90 labels are missing"):
         purity_score(labels, y)
+    with pytest.raises(ValueError, match="1 of 90 labels are missing"):
+        clustering_accuracy_score(labels, y)
     fitted = KMeans(3, n_init=1).fit(X)
     for scorer in CLUSTERING_SCORERS.values():
         with pytest.raises(ValueError, match="1 of 90 labels are missing"):
             scorer(fitted, X, labels)
-
-
-@pytest.mark.parametrize(
-    ("estimators", "targets", "message"),
-    [
-        ({"chance": PCA(2)}, None, "is taken"),
-        ({"typo": "pasthrough"}, None, 'expected a transformer or "passthrough"'),
-        ({"nothing": None}, None, 'expected a transformer or "passthrough"'),
-        ([PCA(2)], None, "'estimators' parameter"),
-        ({}, [0, 1], "inconsistent numbers of samples"),
-        ({}, [np.nan] * 90, "All labels of the target"),
-    ],
-)
-def test_a_comparison_of_what_cannot_be_compared(blobs, estimators, targets, message):
-    X, y = blobs
-    with pytest.raises(ValueError, match=message):
-        compare_embeddings(estimators, X, y if targets is None else targets, n_seeds=1)

@@ -1,6 +1,20 @@
 """Scores of clusterings that can be believed: beside chance and the plain baselines."""
 
-from ._clustering import CLUSTERING_SCORERS, purity_score
+from ._clustering import CLUSTERING_SCORERS, clustering_accuracy_score, purity_score
 from ._comparison import compare_embeddings, format_comparison
+from ._disentanglement import mutual_information_gap, separated_attribute_predictability
+from ._scorers import elbo_scorer, silhouette_scorer
+from ._stability import stability_score
 
-__all__ = ["CLUSTERING_SCORERS", "compare_embeddings", "format_comparison", "purity_score"]
+__all__ = [
+    "CLUSTERING_SCORERS",
+    "clustering_accuracy_score",
+    "compare_embeddings",
+    "elbo_scorer",
+    "format_comparison",
+    "mutual_information_gap",
+    "purity_score",
+    "separated_attribute_predictability",
+    "silhouette_scorer",
+    "stability_score",
+]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -12,6 +13,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..exceptions import warn_of_leakage
+from ._parts import parts
 
 
 def purity_score(labels_true, labels_pred):
@@ -52,13 +54,61 @@ def purity_score(labels_true, labels_pred):
     >>> purity_score(["rock", "rock", "folk", "folk"], [0, 0, 0, 1])
     0.75
     """
+    table = _contingency(labels_true, labels_pred)
+    return float(table.max(axis=0).sum() / table.sum())
+
+
+def clustering_accuracy_score(labels_true, labels_pred):
+    """Return the share of tracks in the right cluster, clusters and labels matched one to one.
+
+    Each cluster is matched to at most one label, and each label to at most one cluster, so
+    that most tracks are right (the Hungarian method). Unlike the purity, it does not rise
+    with the number of clusters by itself.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+        The labels: strings or integers.
+    labels_pred : array-like of shape (n_samples,)
+        The clusters. Noise (-1, of DBSCAN) counts as one cluster.
+
+    Returns
+    -------
+    accuracy : float
+        In (0, 1]; 1 is best. It is not adjusted for chance.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, some are missing, or the lengths differ.
+
+    See Also
+    --------
+    purity_score : Several clusters may share a label.
+
+    References
+    ----------
+    J. Xie, R. Girshick and A. Farhadi, "Unsupervised Deep Embedding for Clustering
+    Analysis", 2016, equation 10.
+
+    Examples
+    --------
+    >>> from sklearn_music.metrics import clustering_accuracy_score
+    >>> clustering_accuracy_score(["rock", "rock", "folk", "folk"], [1, 1, 0, 2])
+    0.75
+    """
+    table = _contingency(labels_true, labels_pred)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
+
+
+def _contingency(labels_true, labels_pred):
+    """Return the number of tracks of each label in each cluster."""
     labels_true, labels_pred = column_or_1d(labels_true), column_or_1d(labels_pred)
     check_consistent_length(labels_true, labels_pred)
     if len(labels_true) == 0:
         raise ValueError("Got no labels, expected at least one.")
     check_no_label_is_missing(labels_true)
-    table = contingency_matrix(labels_true, labels_pred, sparse=True)
-    return float(table.max(axis=0).sum() / len(labels_true))
+    return contingency_matrix(labels_true, labels_pred)
 
 
 def check_no_label_is_missing(labels):
@@ -71,6 +121,17 @@ def check_no_label_is_missing(labels):
         )
 
 
+def check_predicts(estimator):
+    """Raise where an estimator can't tell the clusters of rows it may not know."""
+    if not hasattr(estimator, "predict"):
+        last = estimator[-1] if hasattr(estimator, "__getitem__") else estimator
+        raise AttributeError(
+            f"{type(last).__name__} has no predict, so it cannot tell the clusters of held-out "
+            "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
+            "labels_ with purity_score and scikit-learn's metrics."
+        )
+
+
 class _ClusteringScorer(_Scorer):
     """A scorer of the clusters that a fitted estimator predicts for tracks it may not know."""
 
@@ -80,30 +141,15 @@ class _ClusteringScorer(_Scorer):
                 "This scorer compares clusters with labels, but got y=None: pass the labels as y "
                 "(they don't enter the training), or use a score without labels."
             )
-        if not hasattr(estimator, "predict"):
-            last = estimator[-1] if hasattr(estimator, "__getitem__") else estimator
-            raise AttributeError(
-                f"{type(last).__name__} has no predict, so it cannot tell the clusters of held-out "
-                "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
-                "labels_ with purity_score and scikit-learn's metrics."
-            )
+        check_predicts(estimator)
         check_no_label_is_missing(y_true)
-        for part in _parts(estimator):
+        for part, _ in parts(estimator, lambda: X):
             if getattr(part, "encode_condition", False):
                 warn_of_leakage(getattr(part, "condition_leakage_", None))
         return super()._score(method_caller, estimator, X, y_true, **kwargs)
 
     def __call__(self, estimator, X, y_true=None, sample_weight=None, **kwargs):
         return super().__call__(estimator, X, y_true, sample_weight=sample_weight, **kwargs)
-
-
-def _parts(estimator):
-    """Yield an estimator and all that it is made of: steps, columns' transformers."""
-    yield estimator
-    for _, step in getattr(estimator, "steps", ()):
-        yield from _parts(step)
-    for _, transformer, _ in getattr(estimator, "transformers_", ()):
-        yield from _parts(transformer)
 
 
 CLUSTERING_SCORES = {

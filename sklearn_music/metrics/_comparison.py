@@ -5,23 +5,34 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy import sparse
 from scipy.stats import t as student_t
-from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_consistent_length
 from tqdm.auto import tqdm
 
 from ._clustering import CLUSTERING_SCORES
+from ._leakage import find_telling_columns, measure_leakage
+from ._reference import ReferenceSpace, seeded_transformer
 
-_CHANCE = "chance"
+_CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
+
+# As many as the embedders have by default.
+_N_COMPONENTS = 16
+
+_SCORES = [*CLUSTERING_SCORES, "silhouette"]
+
+_MARK = "⚠ leaks"
 
 
 @validate_params(
     {
         "estimators": [dict],
         "targets": ["array-like", dict],
+        "features": [HasMethods(["fit_transform"]), StrOptions({"passthrough"}), None],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -30,13 +41,22 @@ _CHANCE = "chance"
     prefer_skip_nested_validation=True,
 )
 def compare_embeddings(
-    estimators, X, targets, *, n_seeds=10, random_state=0, n_jobs=None, verbose=0
+    estimators,
+    X,
+    targets,
+    *,
+    features=None,
+    n_seeds=10,
+    random_state=0,
+    n_jobs=None,
+    verbose=0,
 ):
     """Score the KMeans clusters of several embeddings against several targets.
 
     Each embedding is fitted anew with each seed, without labels, and clustered into
-    as many clusters as the target has classes. Chance, clusters drawn at random, is
-    always beside them.
+    as many clusters as the target has classes. Three baselines are always beside them:
+    chance, clusters drawn at random; raw features, the plain features of the tracks; and
+    PCA, 16 components of those (fewer where there are fewer tracks or features).
 
     Parameters
     ----------
@@ -47,6 +67,11 @@ def compare_embeddings(
         What every one of the estimators takes.
     targets : array-like of shape (n_tracks,), or DataFrame or dict of such
         Labels by name. Tracks whose label is missing are clustered, but not scored.
+    features : transformer or "passthrough", default=None
+        What turns X into the plain features: those of the baselines, and the one space in
+        which the silhouettes of all rows are measured. None scales the columns of a table
+        of numbers (StandardScaler), and takes the scaled pooled MFCCs of the files in the
+        column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``).
     n_seeds : int, default=10
         Number of seeds.
     random_state : int, RandomState instance or None, default=0
@@ -59,59 +84,116 @@ def compare_embeddings(
     Returns
     -------
     scores : DataFrame
-        One row per embedding and target: ``embedding``, ``target``, ``n_clusters``,
-        ``n_tracks``, and for each of purity, nmi, ami and ari the mean over the seeds
-        and, as ``purity_ci`` and so on, half the width of its 95 % interval
-        (Student's t).
+        One row per embedding and target: ``embedding``, ``target``, ``leakage``,
+        ``n_clusters``, ``n_tracks``; for each of purity, nmi, ami, ari and silhouette the
+        mean over the seeds and, as ``purity_ci`` and so on, half the width of its 95 %
+        interval (Student's t); and ``silhouette_space``, the name of the plain features.
+
+    Raises
+    ------
+    ValueError
+        If features is None and X is neither numbers nor has a column ``audio``, or the
+        features are not finite.
+
+    See Also
+    --------
+    format_comparison : The same as a Markdown table.
+    silhouette_scorer : The silhouette of a search.
+
+    Notes
+    -----
+    ``leakage`` tells whether the embedding was told the target, in which case its scores
+    measure that: it is the normalised mutual information of the target with what was told,
+    where that is above .5, else 0. What counts as told are the condition of a `BetaCVAE`
+    with ``encode_condition=True``, and columns of X that the embedding changes with: a column
+    of labels, or the columns of a one-hot block. A condition that only the decoder is told
+    does not count. Where X holds such columns beside others, pass features without them.
+
+    The silhouette is 0 where all tracks are in one cluster. Of more than 2,000 tracks, 2,000
+    drawn at random are taken for it, the same for all rows.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.decomposition import PCA
     >>> from sklearn_music.metrics import compare_embeddings
     >>> iris = load_iris()
-    >>> scores = compare_embeddings({"PCA": PCA(2)}, iris.data, iris.target, n_seeds=3)
-    >>> scores[["embedding", "ari"]].round(2)
-      embedding   ari
-    0    chance  ...
-    1       PCA  0.72
+    >>> scores = compare_embeddings({"unscaled": "passthrough"}, iris.data, iris.target, n_seeds=3)
+    >>> scores[["embedding", "ari", "silhouette"]].round(2)
+          embedding   ari  silhouette
+    0        chance  0.01       -0.03
+    1  raw features  0.62        0.46
+    2           PCA  0.62        0.46
+    3      unscaled  0.73        0.44
     """
+    if sparse.issparse(X):
+        raise ValueError(
+            "Got a sparse X, expected an array or a table. Put what made it into each of the "
+            "estimators, or pass X.toarray()."
+        )
     if not isinstance(targets, (dict, pd.DataFrame)):
         targets = {getattr(targets, "name", None) or "target": targets}
     targets = {name: _check_target(name, labels, X) for name, labels in targets.items()}
     for name, estimator in estimators.items():
-        if name == _CHANCE:
-            raise ValueError('The name "chance" is taken: it is always among the rows.')
-        if estimator != "passthrough" and not hasattr(estimator, "fit_transform"):
+        if name in _BASELINES:
+            raise ValueError(
+                f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
+            )
+        is_passthrough = isinstance(estimator, str) and estimator == "passthrough"
+        if not is_passthrough and not hasattr(estimator, "fit_transform"):
             raise ValueError(
                 f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".'
             )
-    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds)
-    fits = [(name, seed) for name in [_CHANCE, *estimators] for seed in seeds]
+    space = ReferenceSpace(X, features)
+    telling_columns = find_telling_columns(X, targets)
+    by_features = measure_leakage(space.transformer, X, targets, telling_columns)
+    leakages = {_CHANCE: dict.fromkeys(targets, 0.0), _RAW: by_features, _PCA: by_features}
+
+    n_components = min(_N_COMPONENTS, *space.Z.shape)
+    embeddings = {
+        _CHANCE: (None, space.Z),
+        _RAW: ("passthrough", space.Z),
+        _PCA: (PCA(n_components), space.Z),
+        **{name: (estimator, X) for name, estimator in estimators.items()},
+    }
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds).tolist()
+    fits = [(name, seed) for name in embeddings for seed in seeds]
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_scores)(estimators.get(name), X, targets, int(seed)) for name, seed in fits
-    )
-    rows = [
-        {"embedding": name, "target": target, **scores}
-        for (name, _), by_target in zip(
-            fits,
-            tqdm(jobs, total=len(fits), desc="Comparison", unit="fit", disable=not verbose),
-            strict=True,
+        delayed(_scores)(
+            *embeddings[name],
+            targets,
+            space,
+            seed,
+            telling_columns if name in estimators and i % n_seeds == 0 else None,
         )
-        for target, scores in by_target.items()
-    ]
+        for i, (name, seed) in enumerate(fits)
+    )
+    rows = []
+    progress = tqdm(jobs, total=len(fits), desc="Comparison", unit="fit", disable=not verbose)
+    for (name, _), (by_target, leakage) in zip(fits, progress, strict=True):
+        leakages.setdefault(name, leakage)  # measured with the first seed
+        leakage = leakages[name]
+        rows += [
+            {"embedding": name, "target": target, "leakage": leakage[target], **scores}
+            for target, scores in by_target.items()
+        ]
     groups = pd.DataFrame(rows).groupby(
-        ["embedding", "target", "n_clusters", "n_tracks"], sort=False
+        ["embedding", "target", "leakage", "n_clusters", "n_tracks"], sort=False
     )
     means = groups.mean()
     half_widths = groups.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
     table = means.join(half_widths.add_suffix("_ci"))
-    order = [column for name in CLUSTERING_SCORES for column in (name, f"{name}_ci")]
-    return table[order].reset_index()
+    order = [column for name in _SCORES for column in (name, f"{name}_ci")]
+    return table[order].reset_index().assign(silhouette_space=space.name)
 
 
 def _check_target(name, labels, X):
-    labels = pd.Series(np.asarray(labels, dtype=object))
+    labels = np.asarray(labels, dtype=object)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"Got labels of shape {labels.shape} as target {name!r}, expected one dimension: pass "
+            "several targets as the columns of a DataFrame."
+        )
+    labels = pd.Series(labels)
     check_consistent_length(X, labels)
     if labels.isna().all():
         raise ValueError(f"All labels of the target {name!r} are missing.")
@@ -124,53 +206,87 @@ def format_comparison(scores):
     Parameters
     ----------
     scores : DataFrame
-        What `compare_embeddings` returned.
+        What `compare_embeddings` returned, or some of its rows.
 
     Returns
     -------
     markdown : str
-        A table with a row per embedding and target, each score as mean ± interval.
+        A table with a row per embedding and target, each score as mean ± interval. A row
+        whose embedding was told the target is marked "⚠ leaks". Below it stands the space
+        of the silhouettes, and what the mark means.
+
+    Raises
+    ------
+    ValueError
+        If the silhouettes are of several spaces, and so can't be compared.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_music.metrics import compare_embeddings, format_comparison
+    >>> iris = load_iris()
+    >>> print(format_comparison(compare_embeddings({}, iris.data, iris.target, n_seeds=2)))
+    | target | embedding | k | purity | NMI | AMI | ARI | silhouette |
+    |---|---|---:|---:|---:|---:|---:|---:|
+    | target | chance | 3 | ...
+    | target | raw features | 3 | 0.833 ± 0.000 | ...
+    | target | PCA | 3 | 0.833 ± 0.000 | ...
+    <BLANKLINE>
+    Silhouettes are taken in one space: X, scaled, 4 columns.
     """
+    spaces = scores["silhouette_space"].unique()
+    if len(spaces) > 1:
+        raise ValueError(
+            f"Got silhouettes in {len(spaces)} spaces ({'; '.join(spaces)}), which can't be "
+            "compared: format each comparison by itself, or give all of them the same features."
+        )
     lines = [
-        "| target | embedding | k | purity | NMI | AMI | ARI |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| target | embedding | k | purity | NMI | AMI | ARI | silhouette |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for _, row in scores.sort_values("target", kind="stable").iterrows():
-        cells = [f"{row[name]:.3f} ± {row[f'{name}_ci']:.3f}" for name in CLUSTERING_SCORES]
-        label = [str(row["target"]), row["embedding"], str(row["n_clusters"])]
+        embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else str(row["embedding"])
+        label = [str(row["target"]), embedding, str(row["n_clusters"])]
+        cells = [f"{row[name]:.3f} ± {row[f'{name}_ci']:.3f}" for name in _SCORES]
         lines.append("| " + " | ".join(label + cells) + " |")
+    lines += ["", f"Silhouettes are taken in one space: {spaces[0]}."]
+    if scores["leakage"].any():
+        lines += [
+            "",
+            f"{_MARK}: the embedding was told labels that all but give the target away, so that "
+            "its scores measure this, not what it found.",
+        ]
     return "\n".join(lines)
 
 
-def _scores(estimator, X, targets, seed):
-    """Return the scores by target of one embedding with one seed; of chance without one."""
+def _scores(estimator, X, targets, space, seed, telling_columns):
+    """Return one embedding's scores by target with one seed, and its leakage if asked for.
+
+    Without an estimator they are those of chance.
+    """
     rng = np.random.RandomState(seed)
-    if estimator is None:
-        Z = None
-    elif isinstance(estimator, str):
-        Z = np.asarray(X)
-    else:
-        Z = _with_seed(clone(estimator), seed).fit_transform(X)
+    leakage = None
+    if estimator is not None:
+        estimator = seeded_transformer(estimator, seed)
+        Z = estimator.fit_transform(X)
+        if telling_columns is not None:
+            leakage = measure_leakage(estimator, X, targets, telling_columns)
     by_target = {}
     for target, labels in targets.items():
         has_label = labels.notna().to_numpy()
         labels = labels[has_label].astype(str)
         k = labels.nunique()
-        if Z is None:
+        if estimator is None:
             clusters = rng.randint(k, size=len(has_label))
         else:
             clusters = KMeans(k, n_init=10, random_state=seed).fit_predict(Z)
-        by_target[target] = {"n_clusters": k, "n_tracks": len(labels)} | {
-            name: score(labels, clusters[has_label]) for name, score in CLUSTERING_SCORES.items()
+        by_target[target] = {
+            "n_clusters": k,
+            "n_tracks": len(labels),
+            **{
+                name: score(labels, clusters[has_label])
+                for name, score in CLUSTERING_SCORES.items()
+            },
+            "silhouette": space.silhouette(clusters),
         }
-    return by_target
-
-
-def _with_seed(estimator, seed):
-    """Give every random step of an estimator the seed."""
-    names = [
-        name
-        for name in estimator.get_params()
-        if name == "random_state" or name.endswith("__random_state")
-    ]
-    return estimator.set_params(**dict.fromkeys(names, seed))
+    return by_target, leakage

@@ -1,0 +1,166 @@
+"""Whether an embedding was told the labels that its clusters are scored against."""
+
+import functools
+import itertools
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.utils import _safe_indexing
+
+from ._parts import parts
+
+# The normalised mutual information above which labels are told, as in LabelLeakageWarning.
+_TOLD = 0.5
+
+# Rows with which it is tried out what an embedding reads.
+_N_ROWS = 50
+
+
+def find_telling_columns(X, targets):
+    """Return the columns of X that tell each target, as lists of (columns, mutual information).
+
+    A label repeats: a column of which most values are of one row only is none, nor is
+    ``audio``. Numbers that are not whole are measured, unless there are no more of them than
+    classes. The columns of a one-hot block tell the labels together.
+    """
+    table = _as_table(X)
+    columns = {
+        i: _groups(table.iloc[:, i]) for i in range(table.shape[1]) if table.columns[i] != "audio"
+    }
+    return {name: _telling_columns(columns, labels) for name, labels in targets.items()}
+
+
+def _telling_columns(columns, labels):
+    has_label = labels.notna().to_numpy()
+    labels = labels[has_label].astype(str).to_numpy()
+    n_classes = len(np.unique(labels))
+    if n_classes < 2:
+        return []
+    groups: dict[tuple[int, ...], np.ndarray] = {
+        (i,): codes[has_label]
+        for i, (codes, n_measured) in columns.items()
+        if codes is not None and n_measured <= n_classes
+    }
+    indicators = [columns for columns, codes in groups.items() if _tells_a_class(codes, labels)]
+    if len(indicators) > 1:
+        block = np.column_stack([groups[columns] for columns in indicators])
+        together = np.unique(block, axis=0, return_inverse=True)[1].ravel()
+        groups[tuple(itertools.chain(*indicators))] = together
+    information = {
+        columns: float(normalized_mutual_info_score(labels, codes))
+        for columns, codes in groups.items()
+    }
+    return [(columns, value) for columns, value in information.items() if value > _TOLD]
+
+
+def measure_leakage(estimator, X, targets, telling_columns):
+    """Return how well what an embedding was told tells each target.
+
+    Parameters
+    ----------
+    estimator : transformer
+        Fitted to X.
+    X : array-like or DataFrame
+        The rows.
+    targets : dict of str to Series
+        The labels.
+    telling_columns : dict of str to list
+        What `find_telling_columns` returned.
+
+    Returns
+    -------
+    leakage : dict of str to float
+        The normalised mutual information where it is above .5, else 0.
+    """
+
+    @functools.cache
+    def reads(columns):
+        return _reads(estimator, X, columns)
+
+    leakage = {
+        name: max((told for columns, told in telling_columns[name] if reads(columns)), default=0.0)
+        for name in targets
+    }
+    for part, rows in parts(estimator, lambda: X):
+        if getattr(part, "encode_condition", False):
+            inputs = rows()
+            for name, labels in targets.items():
+                has_label = np.flatnonzero(labels.notna())
+                labels = labels.iloc[has_label].astype(str)
+                # One class is told by anything.
+                if len(labels.unique()) > 1:
+                    told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
+                    leakage[name] = max(leakage[name], told if told > _TOLD else 0.0)
+    return leakage
+
+
+def _groups(column):
+    """Return each row's group by its value, or None; and the number of values if measured."""
+    is_number = is_numeric_dtype(column)
+    if is_number:
+        cells = column.to_numpy(np.float64, na_value=np.nan)
+    else:
+        cells = np.array([str(cell) for cell in column], dtype=object)
+    values, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    if not 1 < len(values) <= len(cells) / 2:
+        return None, 0
+    numbers = values[np.isfinite(values)] if is_number else np.empty(0)
+    n_measured = len(numbers) if (numbers % 1 != 0).any() else 0
+    # Values of one row only would tell any labels.
+    return np.where(counts[codes] > 1, codes, -1), n_measured
+
+
+def _tells_a_class(codes, labels):
+    """Tell whether a column is the indicator of a class, as a column of a one-hot block is."""
+    values, counts = np.unique(codes, return_counts=True)
+    if len(values) != 2:
+        return False
+    rarer = codes == values[counts.argmin()]
+    classes, counts = np.unique(labels[rarer], return_counts=True)
+    return normalized_mutual_info_score(labels == classes[counts.argmax()], rarer) > _TOLD
+
+
+def _reads(estimator, X, columns):
+    """Tell whether an embedding changes where values in columns of X change places."""
+    table = _as_table(X)
+    order = np.random.RandomState(0).permutation(len(table))
+    # Around one circle, so that not all values can stay what they were.
+    donors = np.empty_like(order)
+    donors[order] = np.roll(order, 1)
+    moved = table.copy()
+    for i in columns:
+        moved.isetitem(i, table.iloc[donors, i].array)
+    if hasattr(estimator, "transform"):
+        before, after = (side.iloc[:, list(columns)].map(str) for side in (table, moved))
+        rows = np.flatnonzero((before.to_numpy() != after.to_numpy()).any(axis=1))[:_N_ROWS]
+        embed = estimator.transform
+    else:
+        rows = np.arange(len(table))
+        embed = clone(estimator).fit_transform
+    before, after = (
+        embed(_safe_indexing(side, rows)) for side in (_like(X, table), _like(X, moved))
+    )
+    return not np.allclose(_dense(before), _dense(after), equal_nan=True)
+
+
+def _as_table(X):
+    if isinstance(X, pd.DataFrame):
+        return X
+    try:
+        X = np.asarray(X)
+    except ValueError:  # waveforms of several lengths
+        return pd.DataFrame(index=range(len(X)))
+    return pd.DataFrame(X.reshape(len(X), -1))
+
+
+def _like(X, table):
+    """Return a table in the form that X has."""
+    return table if isinstance(X, pd.DataFrame) else table.to_numpy().reshape(np.shape(X))
+
+
+def _dense(Z):
+    return Z.toarray() if sparse.issparse(Z) else np.asarray(Z)

@@ -1,0 +1,48 @@
+"""What an estimator is made of."""
+
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import _safe_indexing
+
+
+def parts(estimator, rows):
+    """Yield a fitted estimator and all that it is made of, each with its own input.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    rows : callable
+        Returns the rows that the estimator is given. The input of a part is such a
+        function too, since it takes the transforms of all steps before it.
+
+    Yields
+    ------
+    part : estimator
+        The estimator, a step, a block, the best one of a search, and theirs.
+    rows : callable
+        Returns the rows that the part is given.
+    """
+    yield estimator, rows
+    if isinstance(estimator, Pipeline):
+        for i, step in enumerate(estimator):
+            before = estimator[:i]
+            yield from parts(step, (lambda b=before: b.transform(rows())) if i else rows)
+    elif isinstance(estimator, ColumnTransformer):
+        for _, block, columns in getattr(estimator, "transformers_", ()):
+            yield from parts(block, lambda c=columns: _safe_indexing(rows(), c, axis=1))
+    elif isinstance(estimator, FeatureUnion):
+        for _, block in estimator.transformer_list:
+            yield from parts(block, rows)
+    elif hasattr(estimator, "best_estimator_"):
+        yield from parts(estimator.best_estimator_, rows)
+
+
+def with_seed(estimator, seed):
+    """Give every random step of an estimator the seed, and return it."""
+    names = [
+        name
+        for name in estimator.get_params()
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    return estimator.set_params(**dict.fromkeys(names, seed))

@@ -1,0 +1,287 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from sklearn_music import VAE, BetaCVAE, GenreEncoder, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.metrics import compare_embeddings, format_comparison
+
+BASELINES = ["chance", "raw features", "PCA"]
+
+
+def test_comparison(blobs):
+    X, y = blobs
+    targets = pd.DataFrame(
+        {"group": y, "parity": ["odd", "even", None] * 30}, index=range(90, 0, -1)
+    )
+    embeddings = {
+        "scaled": StandardScaler(),
+        "as it is": "passthrough",
+        "VAE": make_pipeline(StandardScaler(), VAE(2, max_epochs=20)),
+    }
+    scores = compare_embeddings(embeddings, X, targets, n_seeds=3)
+    assert scores["embedding"].unique().tolist() == [*BASELINES, *embeddings]
+    rows = scores.set_index(["embedding", "target"])
+    assert rows.loc[("scaled", "group"), "ari"] == 1
+    assert abs(rows.loc[("chance", "group"), "ari"]) < 0.1
+    assert rows.loc[("VAE", "group"), "n_clusters"] == 3
+    # Tracks without a label are not scored.
+    assert rows.loc[("VAE", "parity"), ["n_clusters", "n_tracks"]].tolist() == [2, 60]
+    pd.testing.assert_frame_equal(scores, compare_embeddings(embeddings, X, targets, n_seeds=3))
+    in_parallel = compare_embeddings({"scaled": StandardScaler()}, X, targets, n_seeds=3, n_jobs=2)
+    pd.testing.assert_frame_equal(in_parallel, scores.iloc[:8])
+
+    lines = format_comparison(scores).splitlines()
+    assert lines[2].startswith("| group | chance | 3 | 0.")
+    assert len([line for line in lines if line.startswith("|")]) == 2 + len(scores)
+    assert lines[-1] == "Silhouettes are taken in one space: X, scaled, 10 columns."
+
+
+def test_the_interval_is_that_of_student(blobs):
+    X, y = blobs
+    scores = compare_embeddings({}, X, y, n_seeds=4, random_state=1)
+    assert scores["target"].tolist() == ["target"] * 3
+    scores = scores.iloc[:1]
+    seeds = np.random.RandomState(1).randint(2**31 - 1, size=4)
+    single = [
+        adjusted_rand_score(y, np.random.RandomState(seed).randint(3, size=90)) for seed in seeds
+    ]
+    assert scores["ari"].item() == pytest.approx(np.mean(single))
+    # 3.182 is the 97.5 % quantile of Student's t with 3 degrees of freedom.
+    expected = 3.182 * np.std(single, ddof=1) / 2
+    assert scores["ari_ci"].item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_comparison_does_not_touch_the_estimators(blobs):
+    X, y = blobs
+    vae = VAE(2, max_epochs=1)
+    compare_embeddings({"VAE": vae}, X, y, n_seeds=1)
+    assert vae.random_state is None
+    assert not hasattr(vae, "net_")
+
+
+def test_progress_of_the_comparison(blobs, capsys):
+    X, y = blobs
+    compare_embeddings({}, X, y, n_seeds=2, verbose=1)
+    assert "6/6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("estimators", "targets", "message"),
+    [
+        ({"chance": PCA(2)}, None, "is taken"),
+        ({"PCA": PCA(2)}, None, "is taken: chance, raw features, PCA"),
+        ({"typo": "pasthrough"}, None, 'expected a transformer or "passthrough"'),
+        ({"nothing": None}, None, 'expected a transformer or "passthrough"'),
+        ([PCA(2)], None, "'estimators' parameter"),
+        ({}, np.zeros((90, 2)), "columns of a DataFrame"),
+        ({}, [0, 1], "inconsistent numbers of samples"),
+        ({}, [np.nan] * 90, "All labels of the target"),
+    ],
+)
+def test_a_comparison_of_what_cannot_be_compared(blobs, estimators, targets, message):
+    X, y = blobs
+    with pytest.raises(ValueError, match=message):
+        compare_embeddings(estimators, X, y if targets is None else targets, n_seeds=1)
+
+
+@pytest.fixture
+def table(blobs, rng):
+    """Ten numbers x0 ... x9, and labels of three genres in words, over an odd index."""
+    X, y = blobs
+    table = pd.DataFrame(X.astype(np.float64), index=rng.permutation(90))
+    table.columns = [f"x{i}" for i in table]
+    table["genre"] = np.array(["rock", "folk", "গান"])[y]
+    table["title"] = [f"track {i}" for i in range(90)]
+    return table, rng.permutation(table["genre"])
+
+
+NUMBERS = make_column_selector(pattern="^x")
+numbers = ("numbers", StandardScaler(), NUMBERS)
+genre = ("genre", GenreEncoder(), ["genre"])
+
+
+def columns(*blocks, **kwargs):
+    return ColumnTransformer(list(blocks), **kwargs)
+
+
+def cvae(encode_condition):
+    return Pipeline(
+        [
+            ("columns", columns(numbers, genre).set_output(transform="pandas")),
+            (
+                "cvae",
+                BetaCVAE(
+                    2,
+                    condition_features=make_column_selector(pattern="^genre__"),
+                    encode_condition=encode_condition,
+                    max_epochs=1,
+                ),
+            ),
+        ]
+    )
+
+
+def test_a_leaky_row_is_marked(table):
+    X, shuffled = table
+    honest = {
+        "numbers": columns(numbers),
+        "no weight": columns(numbers, genre, transformer_weights={"genre": 0}),
+        "the decoder is told": cvae(False),
+        "titles": columns(numbers, ("title", OneHotEncoder(sparse_output=False), ["title"])),
+        "t-SNE": Pipeline([("numbers", columns(numbers)), ("tsne", TSNE(max_iter=250))]),
+    }
+    leaky = {
+        "genres": columns(numbers, genre),
+        "hardly": columns(numbers, genre, transformer_weights={"genre": 0.01}),
+        "sparse": columns(("genre", OneHotEncoder(), ["genre"])),
+        "t-SNE of genres": Pipeline(
+            [("genres", columns(numbers, genre)), ("tsne", TSNE(max_iter=250))]
+        ),
+        "the encoder is told": cvae(True),
+    }
+    scores = compare_embeddings(
+        honest | leaky,
+        X,
+        {"genre": X["genre"], "shuffled": shuffled},
+        features=columns(numbers),
+        n_seeds=1,
+    )
+    marked = scores[scores["leakage"] > 0]
+    assert marked["embedding"].tolist() == list(leaky)
+    assert set(marked["target"]) == {"genre"}
+    np.testing.assert_allclose(marked["leakage"], 1)
+    lines = format_comparison(scores).splitlines()
+    assert [line.split("|")[2] for line in lines if line.startswith("|") and "⚠" in line] == [
+        f" {name} ⚠ leaks " for name in leaky
+    ]
+    assert lines[-1].startswith("⚠ leaks: the embedding was told labels")
+    # It goes with the row wherever that goes.
+    assert "genres ⚠ leaks" in format_comparison(scores[scores["embedding"] == "genres"])
+    assert "⚠" not in format_comparison(scores[scores["target"] == "shuffled"])
+
+
+def test_one_hot_columns_of_plain_numbers_leak_into_the_baselines_too(blobs, rng):
+    X, y = blobs
+    X = np.hstack([X, rng.integers(2, size=(90, 20)), StandardScaler().fit_transform(np.eye(3)[y])])
+    X.flags.writeable = False
+    embeddings = {"VAE": VAE(2, max_epochs=1), "first ten": FunctionTransformer(_first_ten)}
+    scores = compare_embeddings(embeddings, X, y, n_seeds=1).set_index("embedding")
+    leakage = scores["leakage"]
+    assert (leakage[["raw features", "PCA", "VAE"]] == 1).all()
+    assert (leakage[["chance", "first ten"]] == 0).all()
+    # Nothing to tell, or nobody to tell it.
+    same = compare_embeddings({}, X, np.zeros(90), n_seeds=1)
+    assert (same["leakage"] == 0).all()
+
+
+def _first_ten(X):
+    return X[:, :10]
+
+
+def test_a_condition_that_no_single_column_tells(blobs):
+    """The encoder is told two columns that tell the label only together."""
+    X, _ = blobs
+    bits = np.arange(90)[:, None] // [1, 2] % 2
+    label = bits[:, 0] ^ bits[:, 1]
+    for encode_condition in (False, True):
+        inside = BetaCVAE(
+            2, condition_features=[10, 11], encode_condition=encode_condition, max_epochs=1
+        )
+        blocks = columns(("all", make_pipeline("passthrough", inside), slice(0, 12)))
+        scores = compare_embeddings(
+            {"CVAE": Pipeline([("blocks", blocks)])}, np.hstack([X, bits]), label, n_seeds=1
+        )
+        assert (scores["leakage"].iloc[-1] > 0.5) == encode_condition
+        assert (scores["leakage"].iloc[:-1] == 0).all()
+
+
+def test_measured_columns_of_few_values_are_no_labels(rng):
+    """Coarse numbers, as many as iris has, can tell a class without being told it."""
+    y = np.repeat([0, 1, 2], 50)
+    X = np.round(y[:, None] + rng.standard_normal((150, 3)) / 10, 1)
+    assert len(np.unique(X)) < 50
+    assert (compare_embeddings({}, X, y, n_seeds=1)["leakage"] == 0).all()
+    assert (compare_embeddings({}, np.c_[X, y], y, n_seeds=1)["leakage"] == [0, 1, 1]).all()
+
+
+def test_silhouettes_are_those_of_one_space(blobs):
+    X, y = blobs
+    tiny = FunctionTransformer(_shrunk)  # clusters as X does, in a space that flatters
+    scores = compare_embeddings({"shrunk": tiny}, 100 + 7 * X, y, n_seeds=1).set_index("embedding")
+    clusters = KMeans(3, n_init=10, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(y, clusters) == 1
+    expected = silhouette_score(StandardScaler().fit_transform(X), y)
+    assert scores.loc["shrunk", "silhouette"] == pytest.approx(expected)
+    assert scores.loc["raw features", "silhouette"] == pytest.approx(expected)
+    assert abs(scores.loc["chance", "silhouette"]) < 0.1
+    assert scores["silhouette_space"].unique() == ["X, scaled, 10 columns"]
+
+
+def _shrunk(X):
+    centers = np.stack([X[start : start + 30].mean(axis=0) for start in (0, 30, 60)])
+    return 0.001 * X + 0.999 * np.repeat(centers, 30, axis=0)
+
+
+def test_many_rows_are_subsampled_the_same_way_each_time(rng):
+    y = np.repeat([0, 1], 1500)  # sorted: the first 2,000 rows would be the wrong ones
+    X = rng.standard_normal((3000, 2)) + 8 * y[:, None]
+    first, second = (compare_embeddings({}, X, y, n_seeds=1) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    expected = silhouette_score(StandardScaler().fit_transform(X), y)
+    assert first["silhouette"].iloc[1] == pytest.approx(expected, abs=0.01)
+
+
+def test_tables_of_tracks_are_compared_in_pooled_mfccs(tmp_path):
+    music = make_music(24, duration=1.0, directory=tmp_path, random_state=0)
+    tracks = music.data.set_index(np.arange(24)[::-1])
+    mel = columns(("mel", SpectrogramExtractor(n_mels=8), ["audio"]))
+    embeddings = {"mel": make_pipeline(mel, StandardScaler())}
+    scores = compare_embeddings(embeddings, tracks, tracks["genre"], n_seeds=1)
+    assert scores["target"].unique() == ["genre"]
+    assert scores["embedding"].tolist() == [*BASELINES, "mel"]
+    assert (scores["silhouette_space"] == "pooled MFCCs, scaled, 60 columns").all()
+    assert (scores["leakage"] == 0).all()
+    explicit = make_pipeline(
+        columns(("mfcc", SpectrogramExtractor("mfcc", pooling="stats"), ["audio"])),
+        StandardScaler(),
+    )
+    same = compare_embeddings(embeddings, tracks, tracks["genre"], n_seeds=1, features=explicit)
+    assert (same["silhouette_space"] == "ColumnTransformer + StandardScaler, 60 columns").all()
+    rest = "silhouette_space"
+    pd.testing.assert_frame_equal(same.drop(columns=rest), scores.drop(columns=rest))
+    with pytest.raises(ValueError, match=r"2 spaces .* can't be compared"):
+        format_comparison(pd.concat([scores, same]))
+
+
+@pytest.mark.parametrize(
+    ("X", "features", "message"),
+    [
+        (pd.DataFrame({"lyrics": ["a"] * 90}), None, "Pass a transformer that"),
+        (["a.wav"] * 90, None, "Pass a transformer that"),
+        (np.where(np.eye(90, 2), np.nan, 1), None, "contains NaN"),
+        (csr_array((90, 2)), None, "sparse X"),
+        (np.zeros((90, 2)), "typo", "'features' parameter"),
+        (np.zeros((90, 2)), OneHotEncoder(), r"(?s)Sparse data.*makes a dense row"),
+    ],
+)
+def test_features_that_cannot_be_had(X, features, message):
+    with pytest.raises(ValueError, match=message):
+        compare_embeddings({}, X, np.arange(90) % 2, features=features, n_seeds=1)
+
+
+def test_one_class_and_a_class_for_each_track(blobs):
+    X, _ = blobs
+    targets = {"same": ["x"] * 90, "each": range(90)}
+    scores = compare_embeddings({}, X, targets, n_seeds=2).set_index(["target", "embedding"])
+    assert (scores["silhouette"].loc["same"] == 0).all()
+    assert scores.loc[("each", "PCA"), "silhouette"] == 0
+    assert np.isfinite(scores.drop(columns="silhouette_space")).all().all()
