@@ -39,15 +39,15 @@ def main(argv=None):
         ("power", PowerTransformer()),
         ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -5, "a_max": 5})),
     ]
-    vae, sharp_vae = [("vae", VAE())], [("vae", VAE(beta=0.05, kl_warmup=20))]
+    vae, plain_vae = [("vae", VAE())], [("vae", VAE(beta=1, consistency=0))]
     embeddings = {
         "unscaled": "passthrough",
         "scaled, VAE()": Pipeline(scale + vae),
-        "scaled, VAE(beta=0.05, kl_warmup=20)": Pipeline(scale + sharp_vae),
+        "scaled, VAE(beta=1, consistency=0)": Pipeline(scale + plain_vae),
         "power": Pipeline(power),
         "power, PCA(16)": Pipeline([*power, ("pca", PCA(16))]),
         "power, VAE()": Pipeline(power + vae),
-        "power, VAE(beta=0.05, kl_warmup=20)": Pipeline(power + sharp_vae),
+        "power, VAE(beta=1, consistency=0)": Pipeline(power + plain_vae),
     }
     scores = compare_embeddings(
         embeddings, X, genres, n_seeds=args.seeds, n_jobs=args.jobs, verbose=1
