@@ -95,7 +95,13 @@ class ClusterCompositionDisplay:
             The display, drawn.
         """
         check_consistent_length(labels, clusters)
-        ((name, labels),) = by_name(labels).items()
+        labels = by_name(labels)
+        if len(labels) != 1:
+            raise ValueError(
+                f"Got {len(labels)} columns of labels, {list(labels)}, expected one: draw each on "
+                "axes of its own."
+            )
+        ((name, labels),) = labels.items()
         labels, label_names = number_groups(labels)
         clusters, cluster_names = number_groups(clusters)
         counts = pd.DataFrame(
@@ -120,7 +126,7 @@ class ClusterCompositionDisplay:
         """
         counts = self.counts
         n_clusters, n_labels = counts.shape
-        size = (2.5 + 0.6 * n_labels, 1.5 + 0.4 * n_clusters)
+        size = (2.5 + 0.5 * n_labels, 1.5 + 0.4 * n_clusters)
         self.ax_ = make_panels(ax, 1, 1, panel_size=size)[0, 0]
         self.figure_ = self.ax_.figure
         # A cluster of no tracks, which a table of one's own may have, has no shares.

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
 
 MISSING = "missing"
 
@@ -19,7 +20,7 @@ def number_groups(groups):
 
     Groups are sorted, numbers as numbers; tracks without a group are the last one.
     """
-    groups = pd.Series(np.asarray(groups, dtype=object))
+    groups = pd.Series(column_or_1d(np.asarray(groups, dtype=object)))
     numbers, names = pd.factorize(groups, sort=True)
     names = [str(name) for name in names]
     if (numbers < 0).any():

@@ -97,7 +97,8 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         Z : array-like of shape (n_tracks, n_components)
-            The latent space; with one or two components it is drawn as it is.
+            The latent space; with one or two components, or with all tracks in one
+            place, it is drawn as it is.
         colorings : dict or DataFrame of str to array-like of shape (n_tracks,)
             One panel for each, ``{"cluster": ..., "genre": ...}`` for example.
         method : {"tsne", "pca", "umap"}, default="tsne"
@@ -119,7 +120,7 @@ class LatentSpaceDisplay:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If Z contains NaN, or there are too few tracks for the method.
+            If Z contains NaN, or there are less than three tracks for UMAP.
 
         References
         ----------
@@ -130,13 +131,13 @@ class LatentSpaceDisplay:
         if method not in _PROJECTIONS:
             raise ValueError(f"Got method={method!r}, expected one of {sorted(_PROJECTIONS)}.")
         Z = check_array(Z)
-        if Z.shape[1] > 2:
-            axis_name, n_least, project = _PROJECTIONS[method]
-            Z = project(check_array(Z, ensure_min_samples=n_least, estimator=method), random_state)
+        if Z.shape[1] > 2 and np.ptp(Z, axis=0).any():
+            axis_name, project = _PROJECTIONS[method]
+            points = project(Z, random_state)
         else:
             axis_name = "component"
-            Z = np.pad(Z, [(0, 0), (0, 2 - Z.shape[1])])
-        return cls(Z, colorings, axis_name=axis_name).plot(ax=ax)
+            points = np.pad(Z[:, :2], [(0, 0), (0, max(0, 2 - Z.shape[1]))])
+        return cls(points, colorings, axis_name=axis_name).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the panels.
@@ -153,9 +154,17 @@ class LatentSpaceDisplay:
         """
         points = np.asarray(self.points)
         colorings = dict(self.colorings)
+        if not colorings:
+            raise ValueError("Got no colorings, expected one per panel, such as the clusters.")
         check_consistent_length(points, *colorings.values())
         panels = {name: number_groups(groups) for name, groups in colorings.items()}
-        self.ax_ = make_panels(ax, 1, len(panels), panel_size=(6.5, 5)).ravel()
+        legend_columns = {
+            title: -(-len(names) // _GROUPS_PER_COLUMN) for title, (_, names) in panels.items()
+        }
+        widths = [5.5 + 1.3 * n_columns for n_columns in legend_columns.values()]
+        self.ax_ = make_panels(
+            ax, 1, len(panels), panel_size=(np.mean(widths), 5), width_ratios=widths
+        ).ravel()
         self.figure_ = self.ax_[0].figure
         for panel, (title, (numbers, names)) in zip(self.ax_, panels.items(), strict=True):
             handles, entries = [], []
@@ -165,7 +174,7 @@ class LatentSpaceDisplay:
                 handles.append(
                     panel.scatter(
                         *points[chosen].T,
-                        s=24,
+                        s=30,
                         color=color,
                         marker=MARKERS[i // len(COLORS) % len(MARKERS)],
                         edgecolors="white",
@@ -186,7 +195,7 @@ class LatentSpaceDisplay:
                 bbox_to_anchor=(1, 0.5),
                 frameon=False,
                 prop={"family": families},
-                ncols=-(-len(names) // _GROUPS_PER_COLUMN),
+                ncols=legend_columns[title],
             )
         return self
 
@@ -202,6 +211,7 @@ def _by_pca(Z, random_state):
 
 
 def _by_umap(Z, random_state):
+    check_array(Z, ensure_min_samples=3, estimator="UMAP")
     try:
         from umap import UMAP
     except ImportError as error:
@@ -213,9 +223,9 @@ def _by_umap(Z, random_state):
     return umap.fit_transform(Z)
 
 
-# By method: the name of the axes, the least number of tracks, the function.
+# By method: the name of the axes, and the function.
 _PROJECTIONS = {
-    "tsne": ("t-SNE", 2, _by_tsne),
-    "pca": ("PCA", 2, _by_pca),
-    "umap": ("UMAP", 3, _by_umap),
+    "tsne": ("t-SNE", _by_tsne),
+    "pca": ("PCA", _by_pca),
+    "umap": ("UMAP", _by_umap),
 }

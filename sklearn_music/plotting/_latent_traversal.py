@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils.validation import check_scalar
 
 from ._matplotlib import make_panels
 from ._spectrograms import SpectrogramCodec, draw_spectrogram
@@ -107,6 +108,7 @@ class LatentTraversalDisplay:
             If the pipeline has no SpectrogramExtractor or no embedder, if there are less
             than two tracks, or if there is no such component or row.
         """
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
         codec = SpectrogramCodec(pipeline)
         Z, condition = codec.encode(X)
         n_tracks, n_components = Z.shape
@@ -115,14 +117,14 @@ class LatentTraversalDisplay:
         deviations = Z.std(axis=0)
         if components is None:
             components = np.argsort(-deviations, kind="stable")[:3]
-        components = [int(component) for component in np.atleast_1d(components)]
-        if not all(0 <= component < n_components for component in components):
+        components = np.atleast_1d(components).tolist()
+        if not all(component in range(n_components) for component in components):
             raise ValueError(
                 f"Got components={components}, expected numbers from 0 to {n_components - 1}."
             )
         if row is None:
             center, condition = Z.mean(axis=0), None
-        elif isinstance(row, Integral) and 0 <= row < n_tracks:
+        elif row in range(n_tracks):
             center, condition = Z[row], None if condition is None else condition[row]
         else:
             raise ValueError(f"Got row={row!r}, expected a number from 0 to {n_tracks - 1}.")
@@ -168,7 +170,7 @@ class LatentTraversalDisplay:
                 panel.label_outer()
             panels[0].set_ylabel(f"component {component}\nHz")
         for panel, last, offset in zip(self.ax_[0], self.ax_[-1], self.offsets, strict=True):
-            panel.set_title(f"{offset:+.1f} sd" if offset else "centre")
+            panel.set_title(f"{offset:+.3g} sd" if offset else "centre")
             last.set_xlabel("seconds")
-        self.figure_.colorbar(mesh, ax=self.ax_, format="%+.0f dB")
+        self.figure_.colorbar(mesh, ax=self.ax_, format="%.0f dB")
         return self

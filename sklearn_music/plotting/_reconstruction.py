@@ -121,7 +121,7 @@ class ReconstructionDisplay:
             If there are not as many reconstructions, or names, as originals.
         """
         originals, reconstructions = np.asarray(self.originals), np.asarray(self.reconstructions)
-        if originals.shape != reconstructions.shape or originals.ndim != 3:
+        if originals.shape != reconstructions.shape or originals.ndim != 3 or not originals.size:
             raise ValueError(
                 f"Got originals of shape {originals.shape} and reconstructions of shape "
                 f"{reconstructions.shape}, expected both to be (n_tracks, n_bands, n_frames)."
@@ -144,12 +144,13 @@ class ReconstructionDisplay:
         self.figure_ = self.ax_[0, 0].figure
         families = font_families(names)
         for column, (title, (images, colors)) in enumerate(columns.items()):
-            self.ax_[0, column].set_title(title)
-            self.ax_[-1, column].set_xlabel("seconds")
             for panel, image in zip(self.ax_[:, column], images, strict=True):
                 mesh = draw_spectrogram(panel, image, self, **colors)
                 if title != "original":
-                    self.figure_.colorbar(mesh, ax=panel, format="%+.0f dB")
+                    sign = "+" if title == "difference" else ""
+                    self.figure_.colorbar(mesh, ax=panel, format=f"%{sign}.0f dB")
+            self.ax_[0, column].set_title(title)
+            self.ax_[-1, column].set_xlabel("seconds")
         for panel, name in zip(self.ax_[:, 0], names, strict=True):
             panel.set_ylabel(f"{plain(name)}\nHz".lstrip(), fontfamily=families)
         return self

@@ -7,12 +7,13 @@ from sklearn.pipeline import Pipeline
 from ._matplotlib import COLORS, make_panels
 
 # By panel: the columns of the history, and what they are called in the legend.
-_PANELS = {
+_PANELS: dict[str, dict[str, str | None]] = {
     "loss": {"train_loss": "training", "valid_loss": "validation"},
     "reconstruction": {"reconstruction": None},
     "KL divergence (nats)": {"kl": None},
     "active units": {"active_units": None},
 }
+_REQUIRED = {"epoch", "train_loss", "reconstruction", "kl", "active_units"}
 
 
 class TrainingHistoryDisplay:
@@ -89,8 +90,18 @@ class TrainingHistoryDisplay:
         -------
         display : TrainingHistoryDisplay
             The display.
+
+        Raises
+        ------
+        ValueError
+            If the history is empty, or lacks what is drawn.
         """
         history = pd.DataFrame(self.history)
+        if missing := _REQUIRED - set(history):
+            raise ValueError(
+                f"Got a history without {', '.join(sorted(missing))}, expected that of an embedder "
+                "such as VAE: its history_."
+            )
         self.ax_ = make_panels(ax, 1, len(_PANELS), panel_size=(3.6, 3.2)).ravel()
         self.figure_ = self.ax_[0].figure
         for panel, (title, columns) in zip(self.ax_, _PANELS.items(), strict=True):
@@ -102,6 +113,7 @@ class TrainingHistoryDisplay:
             panel.set(title=title, xlabel="epoch")
             panel.xaxis.get_major_locator().set_params(integer=True)
         self.ax_[-1].set_ylim(bottom=0)
+        self.ax_[-1].yaxis.get_major_locator().set_params(integer=True)
         if "valid_loss" in history:
             self.ax_[0].legend(frameon=False)
         return self
