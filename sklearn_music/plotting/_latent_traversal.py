@@ -170,7 +170,7 @@ class LatentTraversalDisplay:
                 panel.label_outer()
             panels[0].set_ylabel(f"component {component}\nHz")
         for panel, last, offset in zip(self.ax_[0], self.ax_[-1], self.offsets, strict=True):
-            panel.set_title(f"{offset:+.3g} sd" if offset else "centre")
+            panel.set_title(f"{offset:+.2g} sd" if offset else "centre")
             last.set_xlabel("seconds")
         self.figure_.colorbar(mesh, ax=self.ax_, format="%.0f dB")
         return self
