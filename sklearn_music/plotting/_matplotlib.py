@@ -100,8 +100,9 @@ def _add_fallbacks(families, letters):
         return not any(script in name for script in scripts), not is_plain, name
 
     for font in sorted(fontManager.ttflist, key=rank) if letters else ():
-        found = _letters_in(FontPath(font.fname, font.index), letters)
-        if found and "LAST" not in font.name.upper():  # a font of last resort has boxes only
+        if "lastresort" in font.name.lower().replace(" ", ""):
+            continue  # it has nothing but boxes
+        if found := _letters_in(FontPath(font.fname, font.index), letters):
             families.append(font.name)
             letters = letters - found
         if not letters:

@@ -12,14 +12,16 @@ from ..features import SpectrogramExtractor
 
 def draw_spectrogram(panel, image, display, **kwargs):
     """Draw a spectrogram of a display, on axes in seconds and Hz."""
+    fmax = display.fmax or display.sample_rate / 2
+    # The edges of the filters, of which librosa would draw the first and last as centres.
+    edges = librosa.mel_frequencies(len(image) + 2, fmin=display.fmin, fmax=fmax)
     mesh = librosa.display.specshow(
         image,
         sr=display.sample_rate,
         hop_length=display.hop_length,
-        fmin=display.fmin,
-        fmax=display.fmax or display.sample_rate / 2,
         x_axis="time",
         y_axis="mel",
+        y_coords=edges[1:-1],
         ax=panel,
         **kwargs,
     )
