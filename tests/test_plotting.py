@@ -1,13 +1,45 @@
 import builtins
+import sys
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib import font_manager
+from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
-from sklearn_music import VAE, SpectrogramExtractor
-from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
+from sklearn_music import (
+    VAE,
+    BetaCVAE,
+    ConvVAE,
+    GenreEncoder,
+    LyricVectorizer,
+    SpectrogramExtractor,
+)
+from sklearn_music.datasets import make_music
+from sklearn_music.plotting import (
+    ClusterCompositionDisplay,
+    LatentSpaceDisplay,
+    LatentTraversalDisplay,
+    ReconstructionDisplay,
+    TrainingHistoryDisplay,
+)
+
+BANGLA = ["ক্ষেত্র", "গল্প", "কিশোর"]
+HISTORY = [
+    {"epoch": epoch, "train_loss": 9.0, "reconstruction": 8.0, "kl": 1.0, "active_units": 2}
+    for epoch in (1, 2)
+]
+IMAGE = (16, 44)
+
+
+def mel():
+    return SpectrogramExtractor(n_mels=IMAGE[0])
 
 
 @pytest.fixture(autouse=True)
@@ -16,10 +48,42 @@ def _close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("n_tracks", [2, 3, 40])
-@pytest.mark.parametrize("n_components", [2, 5])
-def test_latent_space(rng, n_tracks, n_components):
+@pytest.fixture(scope="module")
+def tracks():
+    music = make_music(24, duration=1.0, random_state=0)
+    # An index that is no range, as after a filter.
+    return music.data.set_index(np.arange(100, 124)[::-1])
+
+
+@pytest.fixture(scope="module")
+def pipe(tracks):
+    steps = mel(), StandardScaler(), VAE(4, beta=0.1, max_epochs=5, random_state=0)
+    return make_pipeline(*steps, KMeans(3, n_init=1, random_state=0)).fit(tracks[["audio"]])
+
+
+def shown(panel):
+    """Return the spectrogram that a panel shows."""
+    return panel.collections[0].get_array().reshape(IMAGE)
+
+
+# LatentSpaceDisplay
+
+
+@pytest.mark.filterwarnings("ignore:Tensorflow:ImportWarning")  # umap-learn's own
+@pytest.mark.parametrize("method", ["tsne", "pca", "umap"])
+def test_a_map_keeps_groups_apart(blobs, method):
+    X, labels = blobs
+    display = LatentSpaceDisplay.from_predictions(X, {"label": labels}, method=method)
+    centers = np.array([display.points[labels == i].mean(axis=0) for i in range(3)])
+    nearest = np.linalg.norm(display.points[:, None] - centers, axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(nearest, labels)
+
+
+@pytest.mark.parametrize("n_tracks", [1, 2, 3, 40])
+@pytest.mark.parametrize("n_components", [1, 2, 5])
+def test_a_map_of_few_tracks_or_components(rng, n_tracks, n_components):
     Z = rng.standard_normal((n_tracks, n_components)).astype(np.float32)
+    Z.flags.writeable = False
     groups = np.arange(n_tracks) % 2
     display = LatentSpaceDisplay.from_predictions(Z, {"cluster": groups, "genre": groups})
     assert display.points.shape == (n_tracks, 2)
@@ -29,43 +93,100 @@ def test_latent_space(rng, n_tracks, n_components):
     display.figure_.draw_without_rendering()
 
 
-def test_many_groups_look_different(rng):
-    groups = np.arange(20)
-    display = LatentSpaceDisplay(rng.standard_normal((20, 2)), {"genre": groups}).plot()
+def test_a_collapsed_latent_space_can_be_drawn():
+    display = LatentSpaceDisplay.from_predictions(np.ones((5, 4)), {"cluster": [0] * 5})
+    assert np.isfinite(display.points).all()
+
+
+def test_clusters_and_labels_side_by_side(pipe, tracks):
+    labels = tracks[["genre", "language"]].copy()
+    labels.iloc[:3, 0] = None
+    display = LatentSpaceDisplay.from_estimator(pipe, tracks[["audio"]], labels)
+    assert [panel.get_title() for panel in display.ax_] == ["cluster", "genre", "language"]
+    entries = [text.get_text() for text in display.ax_[1].get_legend().get_texts()]
+    assert entries[-1] == "missing (3)"
+    assert len(entries) == 7
+    np.testing.assert_array_equal(display.colorings["cluster"], pipe.predict(tracks[["audio"]]))
+
+
+def test_a_clusterer_without_predict_knows_its_own_tracks_only(tracks):
+    pipe = make_pipeline(mel(), PCA(3), AgglomerativeClustering(3)).fit(tracks[["audio"]])
+    display = LatentSpaceDisplay.from_estimator(pipe, tracks[["audio"]], method="pca")
+    np.testing.assert_array_equal(display.colorings["cluster"], pipe[-1].labels_)
+    with pytest.raises(ValueError, match="pass the 24 tracks"):
+        LatentSpaceDisplay.from_estimator(pipe, tracks[["audio"]][:5])
+    with pytest.raises(ValueError, match="ends in PCA, expected a clusterer"):
+        LatentSpaceDisplay.from_estimator(pipe[:-1], tracks[["audio"]])
+
+
+def test_fifty_groups_look_different_and_fit_the_figure(rng):
+    display = LatentSpaceDisplay(rng.standard_normal((50, 2)), {"genre": np.arange(50)}).plot()
     looks = {
         (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
         for points in display.ax_[0].collections
     }
-    assert len(looks) == 20
-
-
-def test_axes_may_be_given(rng):
-    _, ax = plt.subplots()
-    display = LatentSpaceDisplay(rng.standard_normal((4, 2)), {"genre": list("abab")})
-    assert display.plot(ax=ax).ax_[0] is ax
-
-
-def test_groups_of_another_length_are_an_error(rng):
-    with pytest.raises(ValueError, match="inconsistent"):
-        LatentSpaceDisplay.from_predictions(rng.standard_normal((4, 2)), {"genre": ["a"]})
-
-
-def test_reconstructions(rng):
-    waveforms = rng.standard_normal((6, 8000))
-    pipe = make_pipeline(
-        SpectrogramExtractor(n_mels=16), StandardScaler(), VAE(2, max_epochs=2)
-    ).fit(waveforms)
-    display = ReconstructionDisplay.from_estimator(pipe, waveforms[:2], names=["one", "two"])
-    assert display.ax_.shape == (2, 3)
-    original, reconstruction, difference = (
-        panel.collections[0].get_array().reshape(16, -1) for panel in display.ax_[1]
-    )
-    np.testing.assert_allclose(original, pipe[0].transform(waveforms[1:2]).reshape(16, -1))
-    np.testing.assert_allclose(difference, reconstruction - original, atol=1e-3)
+    assert len(looks) == 50
     display.figure_.draw_without_rendering()
+    legend = display.ax_[0].get_legend()
+    assert [text.get_text()[:2].strip() for text in legend.get_texts()][8:11] == ["8", "9", "10"]
+    box, figure = legend.get_window_extent(), display.figure_.bbox
+    assert box.x0 > display.ax_[0].get_window_extent().x1
+    assert box.x1 <= figure.x1
+    assert figure.y0 <= box.y0 < box.y1 <= figure.y1
 
 
-def test_without_matplotlib_the_error_says_what_to_install(rng, monkeypatch):
+def test_wrong_arguments_are_errors_that_leave_no_figure(rng, pipe, tracks):
+    Z = rng.standard_normal((4, 3))
+    for match, kwargs in {
+        "inconsistent": {"colorings": {"genre": ["a"]}},
+        "Got no colorings": {"colorings": {}},
+        "method='mds'": {"method": "mds"},
+        "NaN": {"Z": np.full((4, 3), np.nan)},
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            LatentSpaceDisplay.from_predictions(
+                **{"Z": Z, "colorings": {"genre": list("abab")}} | kwargs
+            )
+    with pytest.raises(ValueError, match="2 columns of labels"):
+        ClusterCompositionDisplay.from_estimator(
+            pipe, tracks[["audio"]], tracks[["genre", "language"]]
+        )
+    with pytest.raises(ValueError, match="2 names for 1 tracks"):
+        ReconstructionDisplay(np.ones((1, 3, 4)), np.ones((1, 3, 4)), names="ab").plot()
+    assert not plt.get_fignums()
+
+
+def test_umap_is_optional(rng, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match=r"sklearn-music\[umap\]"):
+        LatentSpaceDisplay.from_predictions(
+            rng.standard_normal((4, 3)), {"genre": list("abab")}, method="umap"
+        )
+
+
+# Axes, and letters
+
+
+def test_axes_may_be_given(rng, pipe, tracks):
+    one_row = tracks[["audio"]][:1]
+    displays = [
+        (1, LatentSpaceDisplay(rng.standard_normal((4, 2)), {"genre": list("abab")}).plot),
+        (1, ClusterCompositionDisplay(pd.DataFrame([[1]])).plot),
+        (3, lambda ax: ReconstructionDisplay.from_estimator(pipe, one_row, ax=ax)),
+        (6, LatentTraversalDisplay(np.ones((2, 3, 4, 5)), [0, 1], [-1, 0, 1]).plot),
+        (4, TrainingHistoryDisplay(HISTORY).plot),
+    ]
+    for n_panels, plot in displays:
+        figure, ax = plt.subplots(1, n_panels)
+        display = plot(ax=ax)
+        assert display.figure_ is figure
+        assert np.ravel(display.ax_).tolist() == np.ravel(ax).tolist()
+        with pytest.raises(ValueError, match="one per panel"):
+            plot(ax=plt.subplots(1, n_panels + 1)[1])
+        plt.close("all")
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     real_import = builtins.__import__
 
     def no_matplotlib(name, *args, **kwargs):
@@ -74,5 +195,231 @@ def test_without_matplotlib_the_error_says_what_to_install(rng, monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", no_matplotlib)
-    with pytest.raises(ImportError, match=r"sklearn-music\[plot\]"):
-        LatentSpaceDisplay(rng.standard_normal((4, 2)), {"genre": list("abab")}).plot()
+    for display in (
+        LatentSpaceDisplay(np.ones((4, 2)), {"genre": list("abab")}),
+        ClusterCompositionDisplay(pd.DataFrame([[1]])),
+        ReconstructionDisplay(np.ones((1, 3, 4)), np.ones((1, 3, 4))),
+        LatentTraversalDisplay(np.ones((1, 1, 3, 4)), [0], [0]),
+        TrainingHistoryDisplay(HISTORY),
+    ):
+        with pytest.raises(ImportError, match=r"sklearn-music\[plot\]"):
+            display.plot()
+
+
+def bangla_displays():
+    labels = [*BANGLA, "rock"]
+    yield ClusterCompositionDisplay.from_predictions(pd.Series(labels, name=BANGLA[0]), range(4))
+    yield LatentSpaceDisplay(np.ones((4, 2)), {BANGLA[1]: labels}).plot()
+    images = np.ones((3, 4, 5))
+    yield ReconstructionDisplay(images, images, names=BANGLA).plot()
+
+
+@pytest.mark.parametrize("cache", ["fresh", "older than the font"])
+def test_bangla_labels_render(monkeypatch, cache):
+    manager = font_manager.fontManager
+    if cache == "older than the font":
+        old = [font for font in manager.ttflist if "DejaVu" in font.name]
+        monkeypatch.setattr(manager, "ttflist", old)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for display in bangla_displays():
+            display.figure_.canvas.draw()
+    messages = [str(warning.message) for warning in caught]
+    if any("Noto Sans Bengali" in message for message in messages):
+        pytest.skip("no font for Bangla is installed (Debian: fonts-lohit-beng-bengali)")
+    assert not messages
+
+
+def test_without_a_font_a_warning_names_one(monkeypatch):
+    manager = font_manager.fontManager
+    dejavu = [font for font in manager.ttflist if "DejaVu" in font.name]
+    monkeypatch.setattr(manager, "ttflist", dejavu)
+    monkeypatch.setenv("MPL_IGNORE_SYSTEM_FONTS", "1")
+    with pytest.warns(UserWarning, match="Noto Sans Bengali"):
+        ClusterCompositionDisplay.from_predictions(BANGLA, [0, 1, 2])
+
+
+def test_labels_are_no_formulas_and_none_is_hidden(rng):
+    names = ["$5 and $10", "_private", "a_1$"]
+    display = LatentSpaceDisplay(rng.standard_normal((3, 2)), {"$x$": names}).plot()
+    display.figure_.canvas.draw()
+    texts = display.ax_[0].get_legend().get_texts()
+    assert len(texts) == 3
+    for text in [display.ax_[0].title, *texts]:
+        _, is_formula = text._preprocess_math(text.get_text())
+        assert not is_formula
+
+
+# ReconstructionDisplay
+
+
+def test_reconstructions(pipe, tracks):
+    X = tracks[["audio"]][:2]
+    display = ReconstructionDisplay.from_estimator(pipe, X, names=["one", "two"])
+    assert display.ax_.shape == (2, 3)
+    original, reconstruction, difference = map(shown, display.ax_[1])
+    np.testing.assert_allclose(original.ravel(), pipe[0].transform(X)[1])
+    expected = pipe[1:3].inverse_transform(pipe[:3].transform(X))[1]
+    np.testing.assert_allclose(reconstruction.ravel(), expected, rtol=1e-5)
+    np.testing.assert_allclose(difference, reconstruction - original, atol=1e-3)
+    assert display.ax_[0, 0].get_xlim()[1] == pytest.approx(1, rel=0.05)  # seconds
+    assert display.ax_[1, 0].get_ylabel() == "two\nHz"
+    assert display.ax_[1, 0].get_xlabel() == "seconds"
+
+
+@pytest.mark.parametrize("frequency", [250.0, 1300.0, 9000.0])
+def test_a_tone_is_drawn_at_its_frequency(frequency):
+    tone = np.sin(2 * np.pi * frequency * np.arange(22050) / 22050)
+    image = mel().fit_transform([tone]).reshape(1, *IMAGE)
+    display = ReconstructionDisplay(image, image).plot()
+    edges = display.ax_[0, 0].collections[0].get_coordinates()[:, 0, 1]
+    loudest = image[0, :, 20].argmax()
+    assert edges[loudest] <= frequency <= edges[loudest + 1]
+
+
+audio = ("audio", make_pipeline(mel(), StandardScaler()), ["audio"])
+lyrics = ("lyrics", LyricVectorizer(n_components=2), "lyrics")
+genre = ("genre", GenreEncoder(), ["genre"])
+embedded = ("audio", make_pipeline(mel(), PCA(23)), ["audio"])
+conv = {"image_shape": IMAGE, "channels": (4,), "max_epochs": 2}
+PIPELINES = {
+    "embedder in a block": ([lyrics, embedded], []),
+    "and a scaler behind": ([lyrics, embedded], [StandardScaler()]),
+    "embedder behind": ([lyrics, audio], [PCA(23)]),
+    "an embedder in it and one behind": ([embedded], [StandardScaler(), PCA(23)]),
+    "side features": ([audio, lyrics], [ConvVAE(2, **conv)]),
+    "condition": ([audio, genre], [BetaCVAE(2, condition_features=slice(-6, None), **conv)]),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_reconstructions_of_nested_pipelines(tracks, name):
+    blocks, steps = PIPELINES[name]
+    blocks = ColumnTransformer(blocks, transformer_weights={"audio": 2.0})
+    pipe = make_pipeline(blocks, *steps, KMeans(3, n_init=1)).fit(tracks)
+    some = tracks[:3]
+    display = ReconstructionDisplay.from_estimator(pipe, some)
+    original, reconstruction, _ = map(shown, display.ax_[2])
+    np.testing.assert_allclose(
+        original.ravel(), mel().fit(tracks[["audio"]]).transform(some[["audio"]])[2]
+    )
+    if steps and isinstance(steps[-1], (ConvVAE, BetaCVAE)):
+        columns = pipe[0].transform(some)
+        Z = pipe[1].transform(columns)
+        kwargs = {"condition": columns[:, -6:]} if name == "condition" else {}
+        pixels = pipe[1].inverse_transform(Z, **kwargs)[:, : np.prod(IMAGE)] / 2
+        expected = pipe[0].named_transformers_["audio"][1].inverse_transform(pixels)[2]
+        np.testing.assert_allclose(reconstruction.ravel(), expected, rtol=1e-4)
+    else:
+        # 24 tracks lie in 23 dimensions: nothing is lost.
+        np.testing.assert_allclose(reconstruction, original, atol=0.05)
+    traversal = LatentTraversalDisplay.from_estimator(pipe, some, components=0, row=2, n_steps=3)
+    np.testing.assert_allclose(shown(traversal.ax_[0, 1]), reconstruction, atol=1e-3)
+
+
+def test_pipelines_that_cannot_be_decoded(tracks):
+    X = tracks[["audio"]]
+    for match, steps in {
+        "expected a fitted Pipeline that begins with": [SpectrogramExtractor("mfcc"), PCA(2)],
+        "no embedder follows": [mel(), StandardScaler(), KMeans(2)],
+        "Normalizer.* has no inverse_transform": [mel(), Normalizer(), PCA(2)],
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            ReconstructionDisplay.from_estimator(make_pipeline(*steps).fit(X), X)
+
+
+# LatentTraversalDisplay
+
+
+def test_a_walk_changes_one_component(pipe, tracks):
+    X = tracks[["audio"]]
+    display = LatentTraversalDisplay.from_estimator(pipe, X, components=[2, 0], n_steps=3)
+    Z = pipe[:3].transform(X)
+    place = Z.mean(axis=0)
+    np.testing.assert_allclose(
+        shown(display.ax_[1, 1]).ravel(), pipe[1:3].inverse_transform(place[None])[0], rtol=1e-4
+    )
+    place[2] += 2 * Z.std(axis=0)[2]
+    np.testing.assert_allclose(
+        shown(display.ax_[0, 2]).ravel(), pipe[1:3].inverse_transform(place[None])[0], rtol=1e-4
+    )
+    assert [panel.get_title() for panel in display.ax_[0]] == ["-2 sd", "centre", "+2 sd"]
+
+
+def test_a_walk_goes_along_the_components_in_which_tracks_differ(pipe, tracks):
+    display = LatentTraversalDisplay.from_estimator(pipe, tracks[["audio"]])
+    spread = pipe[:3].transform(tracks[["audio"]]).std(axis=0)
+    assert display.components == np.argsort(-spread)[:3].tolist()
+    assert display.ax_.shape == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("match", "kwargs"),
+    [
+        ("from 0 to 3", {"components": 4}),
+        ("from 0 to 3", {"components": [0.5]}),
+        ("from 0 to 23", {"row": -1}),
+        ("n_steps", {"n_steps": 0}),
+    ],
+)
+def test_walks_that_do_not_exist(pipe, tracks, match, kwargs):
+    with pytest.raises(ValueError, match=match):
+        LatentTraversalDisplay.from_estimator(pipe, tracks[["audio"]], **kwargs)
+
+
+# TrainingHistoryDisplay
+
+
+def test_training_history(blobs):
+    vae = VAE(2, max_epochs=3, early_stopping=True, random_state=0).fit(blobs[0])
+    display = TrainingHistoryDisplay.from_estimator(make_pipeline(StandardScaler(), vae))
+    for panel, names in zip(
+        display.ax_,
+        [["train_loss", "valid_loss"], ["reconstruction"], ["kl"], ["active_units"]],
+        strict=True,
+    ):
+        for line, name in zip(panel.lines, names, strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
+            np.testing.assert_allclose(line.get_ydata(), [epoch[name] for epoch in vae.history_])
+
+
+def test_training_history_in_a_column_transformer(tracks):
+    block = make_pipeline(mel(), VAE(2, max_epochs=2))
+    pipe = make_pipeline(ColumnTransformer([("audio", block, ["audio"])]), KMeans(2)).fit(tracks)
+    assert len(TrainingHistoryDisplay.from_estimator(pipe).history) == 2
+
+
+def test_histories_that_cannot_be_drawn(blobs):
+    with pytest.raises(ValueError, match="holds 0 fitted embedders"):
+        TrainingHistoryDisplay.from_estimator(make_pipeline(VAE()))
+    two = make_pipeline(VAE(2, max_epochs=1), VAE(2, max_epochs=1)).fit(blobs[0])
+    with pytest.raises(ValueError, match="holds 2 fitted embedders"):
+        TrainingHistoryDisplay.from_estimator(two)
+    with pytest.raises(ValueError, match="a history without active_units, epoch"):
+        TrainingHistoryDisplay([]).plot()
+
+
+# ClusterCompositionDisplay
+
+
+def test_cluster_composition(pipe, tracks):
+    labels = tracks["genre"].copy()
+    labels.iloc[:2] = None
+    display = ClusterCompositionDisplay.from_estimator(pipe, tracks[["audio"]], labels)
+    counts = display.counts
+    clusters = pipe.predict(tracks[["audio"]])
+    assert counts.shape == (3, 7)
+    assert counts.loc["1", "rock"] == ((clusters == 1) & (labels == "rock")).sum()
+    assert counts["missing"].sum() == 2
+    assert counts.to_numpy().sum() == 24
+    ticks = [tick.get_text() for tick in display.ax_.get_yticklabels()]
+    assert ticks == [f"{i} ({n})" for i, n in enumerate(np.bincount(clusters))]
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("genre", "cluster")
+    shares = display.ax_.images[0].get_array()
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert {int(text.get_text()) for text in display.ax_.texts} == set(np.unique(counts)) - {0}
+
+
+def test_clusters_are_sorted_as_numbers():
+    display = ClusterCompositionDisplay.from_predictions(["a"] * 3, [10, 9, 0])
+    assert display.counts.index.tolist() == ["0", "9", "10"]

@@ -1,10 +1,15 @@
 """The map of the tracks."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from ._matplotlib import COLORS, MARKERS, import_pyplot
+from ._groups import MISSING, by_name, embed_and_cluster, number_groups
+from ._matplotlib import COLORS, MARKERS, font_families, make_panels, plain
+
+_GROUPS_PER_COLUMN = 20
 
 
 class LatentSpaceDisplay:
@@ -12,10 +17,13 @@ class LatentSpaceDisplay:
 
     Parameters
     ----------
-    points : ndarray of shape (n_tracks, 2)
+    points : array-like of shape (n_tracks, 2)
         Where each track is drawn.
-    colorings : dict of str to array-like of shape (n_tracks,)
-        One panel for each: its title, and the group of each track.
+    colorings : dict or DataFrame of str to array-like of shape (n_tracks,)
+        One panel for each: its title, and the group of each track. A track whose group
+        is missing is grey.
+    axis_name : str, default="component"
+        What the two axes are.
 
     Attributes
     ----------
@@ -26,41 +34,110 @@ class LatentSpaceDisplay:
 
     See Also
     --------
-    ReconstructionDisplay : What the decoder makes of tracks.
+    ClusterCompositionDisplay : Clusters against labels, counted.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_music.plotting import LatentSpaceDisplay
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> pipe = make_pipeline(PCA(3), KMeans(3, random_state=0)).fit(X)
+    >>> display = LatentSpaceDisplay.from_estimator(pipe, X, y, method="pca")
+    >>> [panel.get_title() for panel in display.ax_]
+    ['cluster', 'target']
     """
 
-    def __init__(self, points, colorings):
+    def __init__(self, points, colorings, *, axis_name="component"):
         self.points = points
         self.colorings = colorings
+        self.axis_name = axis_name
 
     @classmethod
-    def from_predictions(cls, Z, colorings, *, random_state=0, ax=None):
-        """Draw places in the latent space, brought to two dimensions by t-SNE.
+    def from_estimator(cls, pipeline, X, y=None, *, method="tsne", random_state=0, ax=None):
+        """Draw the latent space of a fitted pipeline, its clusters beside the labels.
 
         Parameters
         ----------
-        Z : array-like of shape (n_tracks, n_components)
-            The latent space; with two components it is drawn as it is.
-        colorings : dict of str to array-like of shape (n_tracks,)
-            One panel for each, ``{"cluster": ..., "genre": ...}`` for example.
+        pipeline : Pipeline
+            Transformers, then a clusterer. One that has no `predict` (DBSCAN, say) tells
+            the clusters of the tracks that it was fitted to only.
+        X : array-like of length n_tracks
+            The tracks, as the pipeline takes them.
+        y : array-like of shape (n_tracks,), or DataFrame or dict of such, default=None
+            Labels, a panel for each.
+        method : {"tsne", "pca", "umap"}, default="tsne"
+            As in `from_predictions`.
         random_state : int, RandomState instance or None, default=0
-            Of t-SNE.
+            Of t-SNE and UMAP.
         ax : array of matplotlib.axes.Axes, default=None
-            One per panel.
+            One per panel; None makes a figure for them.
 
         Returns
         -------
         display : LatentSpaceDisplay
             The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the pipeline does not end in a clusterer, or the clusterer can't tell the
+            clusters of these tracks.
         """
-        Z = np.asarray(Z)
-        check_consistent_length(Z, *colorings.values())
-        if Z.shape[1] > 2:
-            # t-SNE wants fewer neighbours than there are tracks.
-            perplexity = min(30.0, max(1.0, (len(Z) - 1) / 3))
-            tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
-            Z = tsne.fit_transform(Z)
-        return cls(Z, colorings).plot(ax=ax)
+        Z, clusters = embed_and_cluster(pipeline, X)
+        colorings = {"cluster": clusters, **({} if y is None else by_name(y))}
+        return cls.from_predictions(Z, colorings, method=method, random_state=random_state, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, Z, colorings, *, method="tsne", random_state=0, ax=None):
+        """Draw places in the latent space, brought to two dimensions.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_tracks, n_components)
+            The latent space; with one or two components, or with all tracks in one
+            place, it is drawn as it is.
+        colorings : dict or DataFrame of str to array-like of shape (n_tracks,)
+            One panel for each, ``{"cluster": ..., "genre": ...}`` for example.
+        method : {"tsne", "pca", "umap"}, default="tsne"
+            t-SNE [1]_ and UMAP [2]_ keep neighbours together: distances between groups
+            mean little. PCA keeps the directions of largest variance. UMAP needs the
+            package umap-learn.
+        random_state : int, RandomState instance or None, default=0
+            Of t-SNE and UMAP.
+        ax : array of matplotlib.axes.Axes, default=None
+            One per panel; None makes a figure for them.
+
+        Returns
+        -------
+        display : LatentSpaceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If ``method="umap"`` and umap-learn is not installed.
+        ValueError
+            If Z contains NaN, or there are less than three tracks for UMAP.
+
+        References
+        ----------
+        .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 2008.
+        .. [2] L. McInnes, J. Healy and J. Melville, "UMAP: Uniform Manifold Approximation
+           and Projection for Dimension Reduction", 2018.
+        """
+        if method not in _PROJECTIONS:
+            raise ValueError(f"Got method={method!r}, expected one of {sorted(_PROJECTIONS)}.")
+        Z = check_array(Z)
+        if Z.shape[1] > 2 and np.ptp(Z, axis=0).any():
+            axis_name, project = _PROJECTIONS[method]
+            points = project(Z, random_state)
+        else:
+            axis_name = "component"
+            points = np.pad(Z[:, :2], [(0, 0), (0, max(0, 2 - Z.shape[1]))])
+        return cls(points, colorings, axis_name=axis_name).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the panels.
@@ -75,27 +152,80 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
             The display.
         """
-        if ax is None:
-            n_panels = len(self.colorings)
-            _, ax = import_pyplot().subplots(
-                1, n_panels, figsize=(6 * n_panels, 5.5), layout="constrained"
-            )
-        self.ax_ = np.atleast_1d(ax)
+        points = np.asarray(self.points)
+        colorings = dict(self.colorings)
+        if not colorings:
+            raise ValueError("Got no colorings, expected one per panel, such as the clusters.")
+        check_consistent_length(points, *colorings.values())
+        panels = {name: number_groups(groups) for name, groups in colorings.items()}
+        legend_columns = {
+            title: -(-len(names) // _GROUPS_PER_COLUMN) for title, (_, names) in panels.items()
+        }
+        widths = [5.5 + 1.3 * n_columns for n_columns in legend_columns.values()]
+        self.ax_ = make_panels(
+            ax, 1, len(panels), panel_size=(np.mean(widths), 5), width_ratios=widths
+        ).ravel()
         self.figure_ = self.ax_[0].figure
-        for panel, (title, groups) in zip(self.ax_, self.colorings.items(), strict=True):
-            groups = np.asarray(groups).astype(str)
-            for i, group in enumerate(np.unique(groups)):
-                chosen = groups == group
-                panel.scatter(
-                    *self.points[chosen].T,
-                    s=18,
-                    color=COLORS[i % len(COLORS)],
-                    marker=MARKERS[i // len(COLORS) % len(MARKERS)],
-                    linewidths=0,
-                    alpha=0.8,
-                    label=f"{group} ({chosen.sum()})",
+        for panel, (title, (numbers, names)) in zip(self.ax_, panels.items(), strict=True):
+            handles, entries = [], []
+            for i, name in enumerate(names):
+                chosen = numbers == i
+                color = "#BBBBBB" if name == MISSING else COLORS[i % len(COLORS)]
+                handles.append(
+                    panel.scatter(
+                        *points[chosen].T,
+                        s=30,
+                        color=color,
+                        marker=MARKERS[i // len(COLORS) % len(MARKERS)],
+                        edgecolors="white",
+                        linewidths=0.3,
+                    )
                 )
-            panel.set(title=title, xticks=[], yticks=[])
+                entries.append(plain(f"{name} ({chosen.sum()})"))
+            families = font_families([str(title), *entries])
+            panel.set_title(plain(title), fontfamily=families)
+            panel.set(
+                xticks=[], yticks=[], xlabel=f"{self.axis_name} 1", ylabel=f"{self.axis_name} 2"
+            )
             panel.set_box_aspect(1)
-            panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+            panel.legend(
+                handles,
+                entries,
+                loc="center left",
+                bbox_to_anchor=(1, 0.5),
+                frameon=False,
+                prop={"family": families},
+                ncols=legend_columns[title],
+            )
         return self
+
+
+def _by_tsne(Z, random_state):
+    # t-SNE wants fewer neighbours than there are tracks.
+    perplexity = min(30.0, max(1.0, (len(Z) - 1) / 3))
+    return TSNE(perplexity=perplexity, init="pca", random_state=random_state).fit_transform(Z)
+
+
+def _by_pca(Z, random_state):
+    return PCA(2).fit_transform(Z)
+
+
+def _by_umap(Z, random_state):
+    check_array(Z, ensure_min_samples=3, estimator="UMAP")
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ImportError(
+            'method="umap" needs umap-learn. Install it with: pip install "sklearn-music[umap]"'
+        ) from error
+    # UMAP warns where n_jobs is not 1, since a seed allows for no more.
+    umap = UMAP(n_neighbors=min(15, len(Z) - 1), init="pca", random_state=random_state, n_jobs=1)
+    return umap.fit_transform(Z)
+
+
+# By method: the name of the axes, and the function.
+_PROJECTIONS = {
+    "tsne": ("t-SNE", _by_tsne),
+    "pca": ("PCA", _by_pca),
+    "umap": ("UMAP", _by_umap),
+}

@@ -1,9 +1,9 @@
 """What the decoder makes of tracks."""
 
-import librosa
 import numpy as np
 
-from ._matplotlib import import_pyplot
+from ._matplotlib import font_families, make_panels, plain
+from ._spectrograms import SpectrogramCodec, draw_spectrogram
 
 
 class ReconstructionDisplay:
@@ -11,9 +11,9 @@ class ReconstructionDisplay:
 
     Parameters
     ----------
-    originals : ndarray of shape (n_tracks, n_bands, n_frames)
-        The spectrograms.
-    reconstructions : ndarray of shape (n_tracks, n_bands, n_frames)
+    originals : array-like of shape (n_tracks, n_bands, n_frames)
+        The mel spectrograms, in dB.
+    reconstructions : array-like of shape (n_tracks, n_bands, n_frames)
         What the decoder made of them.
     names : sequence of str, default=None
         The names of the tracks.
@@ -35,7 +35,19 @@ class ReconstructionDisplay:
 
     See Also
     --------
-    LatentSpaceDisplay : The map of the tracks.
+    LatentTraversalDisplay : What the decoder makes of places between the tracks.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_music import SpectrogramExtractor
+    >>> from sklearn_music.datasets import make_music
+    >>> from sklearn_music.plotting import ReconstructionDisplay
+    >>> tracks = make_music(4, duration=0.5, random_state=0).data[["audio"]]
+    >>> pipe = make_pipeline(SpectrogramExtractor(n_mels=20), PCA(2)).fit(tracks)
+    >>> ReconstructionDisplay.from_estimator(pipe, tracks[:2]).ax_.shape
+    (2, 3)
     """
 
     def __init__(
@@ -51,92 +63,94 @@ class ReconstructionDisplay:
     ):
         self.originals = originals
         self.reconstructions = reconstructions
-        self.names = None if names is None else list(names)
+        self.names = names
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.fmin = fmin
         self.fmax = fmax
 
     @classmethod
-    def from_estimator(cls, pipeline, X, *, names=None):
+    def from_estimator(cls, pipeline, X, *, names=None, ax=None):
         """Reconstruct tracks with a fitted pipeline, and draw them.
 
         Parameters
         ----------
         pipeline : Pipeline
-            A SpectrogramExtractor of mel spectrograms, then steps that all have
-            `inverse_transform`, such as a StandardScaler and a VAE.
+            A SpectrogramExtractor of mel spectrograms, then an embedder such as a VAE,
+            between them only steps that have `inverse_transform`. The extractor may be in
+            a block of a ColumnTransformer, with the embedder in it or behind it. What
+            follows the embedder is left out. A `BetaCVAE` decodes each track under the
+            track's own condition.
         X : array-like
             Some tracks, as the pipeline takes them.
         names : sequence of str, default=None
             The names of the tracks.
+        ax : array of matplotlib.axes.Axes of shape (n_tracks, 3), default=None
+            One per panel; None makes a figure for them.
 
         Returns
         -------
         display : ReconstructionDisplay
             The display, drawn.
-        """
-        extractor, embedder = pipeline[0], pipeline[1:]
-        originals = extractor.transform(X)
-        reconstructions = embedder.inverse_transform(embedder.transform(originals))
-        shape = (-1, *extractor.image_shape_)
-        return cls(
-            originals.reshape(shape),
-            np.asarray(reconstructions).reshape(shape),
-            names=names,
-            sample_rate=extractor.sample_rate,
-            hop_length=extractor.hop_length,
-            fmin=extractor.fmin,
-            fmax=extractor.fmax,
-        ).plot()
 
-    def plot(self):
+        Raises
+        ------
+        ValueError
+            If the pipeline has no such extractor, or no embedder behind it.
+        """
+        codec = SpectrogramCodec(pipeline)
+        reconstructions = codec.decode(*codec.encode(X))
+        return cls(codec.spectrograms(X), reconstructions, names=names, **codec.axes).plot(ax=ax)
+
+    def plot(self, ax=None):
         """Draw one row per track.
+
+        Parameters
+        ----------
+        ax : array of matplotlib.axes.Axes of shape (n_tracks, 3), default=None
+            One per panel; None makes a figure for them.
 
         Returns
         -------
         display : ReconstructionDisplay
             The display.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many reconstructions, or names, as originals.
         """
-        plt = import_pyplot()
-        n_tracks = len(self.originals)
-        self.figure_, self.ax_ = plt.subplots(
-            n_tracks,
-            3,
-            figsize=(13, 2.6 * n_tracks),
-            layout="constrained",
-            sharex=True,
-            sharey=True,
-            squeeze=False,
+        originals, reconstructions = np.asarray(self.originals), np.asarray(self.reconstructions)
+        if originals.shape != reconstructions.shape or originals.ndim != 3 or not originals.size:
+            raise ValueError(
+                f"Got originals of shape {originals.shape} and reconstructions of shape "
+                f"{reconstructions.shape}, expected both to be (n_tracks, n_bands, n_frames)."
+            )
+        names = [""] * len(originals) if self.names is None else [str(name) for name in self.names]
+        if len(names) != len(originals):
+            raise ValueError(f"Got {len(names)} names for {len(originals)} tracks.")
+        differences = reconstructions - originals
+        low, high = np.percentile(originals, [1, 100])
+        spread = np.percentile(np.abs(differences), 99) or 1.0  # 0 where nothing was lost
+        level = {"cmap": "magma", "vmin": low, "vmax": high}
+        columns = {
+            "original": (originals, level),
+            "reconstruction": (reconstructions, level),
+            "difference": (differences, {"cmap": "RdBu_r", "vmin": -spread, "vmax": spread}),
+        }
+        self.ax_ = make_panels(
+            ax, len(originals), len(columns), panel_size=(4.3, 2.6), sharex=True, sharey=True
         )
-        low, high = np.percentile(self.originals, [1, 100])
-        difference = self.reconstructions - self.originals
-        spread = np.percentile(np.abs(difference), 99)
-        for row, panels in enumerate(self.ax_):
-            images = (self.originals[row], self.reconstructions[row], difference[row])
-            for panel, image, title in zip(
-                panels, images, ("original", "reconstruction", "difference"), strict=True
-            ):
-                is_difference = title == "difference"
-                mesh = librosa.display.specshow(
-                    image,
-                    sr=self.sample_rate,
-                    hop_length=self.hop_length,
-                    fmin=self.fmin,
-                    fmax=self.fmax or self.sample_rate / 2,
-                    x_axis="time",
-                    y_axis="mel",
-                    cmap="RdBu_r" if is_difference else "magma",
-                    vmin=-spread if is_difference else low,
-                    vmax=spread if is_difference else high,
-                    ax=panel,
-                )
-                panel.set(xlabel="", ylabel="")
-                if row == 0:
-                    panel.set_title(title)
+        self.figure_ = self.ax_[0, 0].figure
+        families = font_families(names)
+        for column, (title, (images, colors)) in enumerate(columns.items()):
+            for panel, image in zip(self.ax_[:, column], images, strict=True):
+                mesh = draw_spectrogram(panel, image, self, **colors)
                 if title != "original":
-                    self.figure_.colorbar(mesh, ax=panel, format="%+.0f dB")
-            panels[0].set_ylabel("Hz" if self.names is None else f"{self.names[row]}\nHz")
-        for panel in self.ax_[-1]:
-            panel.set_xlabel("seconds")
+                    sign = "+" if title == "difference" else ""
+                    self.figure_.colorbar(mesh, ax=panel, format=f"%{sign}.0f dB")
+            self.ax_[0, column].set_title(title)
+            self.ax_[-1, column].set_xlabel("seconds")
+        for panel, name in zip(self.ax_[:, 0], names, strict=True):
+            panel.set_ylabel(f"{plain(name)}\nHz".lstrip(), fontfamily=families)
         return self

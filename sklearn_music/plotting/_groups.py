@@ -1,0 +1,52 @@
+"""The groups that tracks are in: clusters, and labels."""
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
+
+MISSING = "missing"
+
+
+def by_name(y):
+    """Return labels by name, where there is one column of them or several."""
+    if isinstance(y, (dict, pd.DataFrame)):
+        return dict(y)
+    return {getattr(y, "name", None) or "label": y}
+
+
+def number_groups(groups):
+    """Return the number of each track's group, and the groups' names.
+
+    Groups are sorted, numbers as numbers; tracks without a group are the last one.
+    """
+    groups = pd.Series(column_or_1d(np.asarray(groups, dtype=object)))
+    numbers, names = pd.factorize(groups, sort=True)
+    names = [str(name) for name in names]
+    if (numbers < 0).any():
+        numbers = np.where(numbers < 0, len(names), numbers)
+        names.append(MISSING)
+    return numbers, names
+
+
+def embed_and_cluster(pipeline, X):
+    """Return the latent space and the clusters of tracks, by a fitted pipeline."""
+    if not isinstance(pipeline, Pipeline) or len(pipeline) < 2:
+        raise ValueError(
+            f"Got {pipeline!r}, expected a fitted Pipeline of transformers and a clusterer."
+        )
+    Z = pipeline[:-1].transform(X)
+    clusterer = pipeline[-1]
+    if hasattr(clusterer, "predict"):
+        return Z, clusterer.predict(Z)
+    # Some clusterers know the clusters of no tracks but their own.
+    clusters = getattr(clusterer, "labels_", ())
+    if len(clusters) != len(Z):
+        raise ValueError(
+            f"Got {len(Z)} tracks, and a pipeline that ends in {type(clusterer).__name__}, which "
+            f"has no predict: pass the {len(clusters)} tracks that it was fitted to."
+            if len(clusters)
+            else f"Got a pipeline that ends in {type(clusterer).__name__}, expected a clusterer: "
+            "one that has predict or labels_."
+        )
+    return Z, clusters
