@@ -347,7 +347,7 @@ def test_few_tracks_one_cluster_and_noise(rng, n_tracks):
     # DBSCAN has no predict: its labels are those of the fit.
     noise = make_pipeline(numbers, DBSCAN(eps=1e-9)).fit(table)
     assert f"noise {n_tracks} track" in text_of(ClusterReport(noise, table))
-    with pytest.raises(ValueError, match="DBSCAN has no predict"):
+    with pytest.raises(ValueError, match="has no predict"):
         ClusterReport(noise, pd.concat([table, table]))._repr_html_()
 
 
