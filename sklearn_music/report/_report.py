@@ -223,14 +223,14 @@ class ClusterReport:
                 name: measure_leakage(embedding, Z, tracks, y, seeds[0])
                 for name, y in targets.items()
             }
-            notes += [_about_target(name, y, leakage[name]) for name, y in targets.items()]
+            notes[:0] = [_about_target(name, y, leakage[name]) for name, y in targets.items()]
             features, about_features = baseline_features(tracks, self._extractor, self.features)
             scores = score_table(
                 clusters, leakage, features, targets, n_seeds=self.n_seeds, random_state=seeds[1]
             )
 
         embedders = [part for part in _parts(embedding) if isinstance(part, BaseEmbedder)]
-        notes += [_about_collapse(embedder) for embedder in embedders]
+        notes[:0] = [_about_collapse(embedder) for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
         titles = find_titles(tracks)
         sources, about_audio = self._sources(titles, first)
