@@ -30,5 +30,5 @@ clean:
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
-		--constraint constraints.txt --editable ".[plot,test]"
+		--constraint constraints.txt --editable ".[plot,report,test]"
 	touch $@

@@ -1,0 +1,5 @@
+"""One page about a clustering, to read and to listen to."""
+
+from ._report import ClusterReport
+
+__all__ = ["ClusterReport"]

@@ -1,0 +1,460 @@
+"""The report: a page that opens without a network."""
+
+import html
+import io
+import os
+import secrets
+import warnings
+from functools import cached_property
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from ..embedding._base import BaseEmbedder
+from ..exceptions import AudioError
+from ..features import SpectrogramExtractor
+from ..metrics._clustering import _parts
+from ..plotting import ReconstructionDisplay
+from ..plotting._matplotlib import import_pyplot
+from ._clusters import check_targets, describe_clusters, name_clusters, top_words
+from ._excerpts import as_uri, embed, find_titles, link, shorten
+from ._scores import THIS, baseline_features, measure_leakage, score_table
+
+_N_RECONSTRUCTIONS = 4
+_N_NAMED = 3  # of the tracks that a warning is about
+
+
+class ClusterReport:
+    """A page about the clusters that a fitted pipeline found, to read and to listen to.
+
+    It holds a map of the tracks, which play on a click, the scores beside chance and plain
+    baselines, each cluster with its labels, words, typical tracks and outliers, what the
+    decoder makes of tracks, the training, and what to be wary of. All of it is in one file,
+    which needs no network.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        A fitted pipeline over the table of tracks that ends in a clusterer.
+    tracks : DataFrame of length n_tracks
+        The tracks. These columns are used where they are there: ``audio`` (paths, or
+        waveforms of shape (n_samples,)), ``lyrics``, and the first of ``title``,
+        ``track_id`` and ``filename`` as the name of a track.
+    y : array-like of shape (n_tracks,), or DataFrame or dict of such, default=None
+        Labels, by name, to score the clusters against; None where one isn't known.
+    title : str, default="Clusters of tracks"
+        The heading.
+    audio : {"link", "embed"}, default="link"
+        What plays: the track's own file, from where it is, or an excerpt in MP3 that is part
+        of the page, about 80 kB for 10 seconds. A waveform has no file: it is embedded either
+        way. A notebook can't open files, and plays what is embedded.
+    excerpt_duration : float, default=10.0
+        Length of an excerpt, in seconds, from where the pipeline starts to listen.
+    max_excerpts : int, default=200
+        Number of excerpts, the typical tracks and the outliers of each cluster first. A track
+        beyond it plays from its file, or not at all where it has none.
+    features : transformer, default=None
+        Makes the features that the baselines cluster of the table. None takes the pooled MFCCs
+        of the audio, as the pipeline hears it, or the topics of the lyrics if there is no audio.
+    n_seeds : int, default=5
+        Number of seeds of chance and of the baselines.
+    random_state : int, RandomState instance or None, default=0
+        Determines the seeds and the map.
+
+    Raises
+    ------
+    NotFittedError
+        If the pipeline isn't fitted.
+    ImportError
+        If Bokeh, Jinja or matplotlib are missing; it says what to install.
+    ValueError
+        If the pipeline doesn't end in a clusterer, or the labels don't fit the tracks.
+
+    See Also
+    --------
+    sklearn_music.metrics.compare_embeddings : Makes the table of scores.
+    sklearn_music.plotting : The pictures one by one.
+
+    Notes
+    -----
+    A typical track is near the mean of its cluster in the space that was clustered, an outlier
+    far from it. The words of a cluster are those whose mean TF-IDF in it exceeds that in all
+    lyrics the most. The map is t-SNE's [1]_: near is alike, far says little.
+
+    Titles and lyrics are shown as text, whatever is in them, and the page's content security
+    policy keeps it from loading anything but the tracks' files.
+
+    References
+    ----------
+    .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_music import SpectrogramExtractor
+    >>> from sklearn_music.datasets import make_music
+    >>> from sklearn_music.report import ClusterReport
+    >>> tracks = make_music(8, duration=0.5, random_state=0).data[["audio"]]
+    >>> pipe = make_pipeline(SpectrogramExtractor(n_mels=16), PCA(2), KMeans(2, n_init=3))
+    >>> report = ClusterReport(pipe.fit(tracks), tracks)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = report.to_html(Path(folder, "report.html"))
+    ...     path.stat().st_size > 1_000_000  # most of which is Bokeh
+    True
+    """
+
+    @validate_params(
+        {
+            "pipeline": "no_validation",
+            "tracks": [pd.DataFrame],
+            "y": ["array-like", dict, None],
+            "title": [str],
+            "audio": [StrOptions({"link", "embed"})],
+            "excerpt_duration": [Interval(Real, 0, None, closed="neither")],
+            "max_excerpts": [Interval(Integral, 0, None, closed="left")],
+            "features": [HasMethods(["fit_transform"]), None],
+            "n_seeds": [Interval(Integral, 1, None, closed="left")],
+            "random_state": ["random_state"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(
+        self,
+        pipeline,
+        tracks,
+        y=None,
+        *,
+        title="Clusters of tracks",
+        audio="link",
+        excerpt_duration=10.0,
+        max_excerpts=200,
+        features=None,
+        n_seeds=5,
+        random_state=0,
+    ):
+        _check_pipeline(pipeline)
+        _import_page()
+        import_pyplot()
+        self.pipeline = pipeline
+        self.tracks = tracks
+        self.y = y
+        self.title = title
+        self.audio = audio
+        self.excerpt_duration = excerpt_duration
+        self.max_excerpts = max_excerpts
+        self.features = features
+        self.n_seeds = n_seeds
+        self.random_state = random_state
+        self._targets = check_targets(y, len(tracks))
+
+    def to_html(self, path):
+        """Write the page.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file, which is replaced if it exists.
+
+        Returns
+        -------
+        path : Path
+            The file.
+        """
+        path = Path(path)
+        path.write_text(self._page, encoding="utf-8")
+        return path
+
+    def _repr_html_(self):
+        """Return the page in a frame of its own, for a notebook."""
+        return (
+            f'<iframe srcdoc="{html.escape(self._page)}" title="{html.escape(self.title)}" '
+            'sandbox="allow-scripts" style="width: 100%; height: 800px; border: 0"></iframe>'
+        )
+
+    @cached_property
+    def _page(self):
+        environment, _map = _import_page()
+        tracks, targets = self.tracks, self._targets
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=3).tolist()
+        embedding, clusterer = self.pipeline[:-1], self.pipeline[-1]
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            Z = embedding.transform(tracks)
+        notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+        labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clusterer.labels_
+        if len(labels) != len(tracks):
+            raise ValueError(
+                f"{type(clusterer).__name__} has no predict, and was fitted on {len(labels)} "
+                f"tracks, not on these {len(tracks)}: pass the tracks of its fit."
+            )
+        Z = Z.to_numpy() if isinstance(Z, pd.DataFrame) else Z
+        clusters, order = name_clusters(np.asarray(labels))
+        if len(order) == 1:
+            notes.append(f"All tracks are in one cluster, {order[0]}.")
+
+        words = {}
+        if "lyrics" in tracks:
+            try:
+                words, n_missing = top_words(tracks["lyrics"], clusters, order)
+            except ValueError as error:
+                notes.append(f"No words are shown: {error}")
+            else:
+                if n_missing:
+                    notes.append(f"{n_missing} of {len(tracks)} tracks have no lyrics.")
+        described = describe_clusters(Z, clusters, order, targets, words)
+
+        scores = about_features = None
+        if targets:
+            leakage = {
+                name: measure_leakage(embedding, Z, tracks, y, seeds[0])
+                for name, y in targets.items()
+            }
+            notes[:0] = [_about_target(name, y, leakage[name]) for name, y in targets.items()]
+            features, about_features = baseline_features(tracks, self._extractor, self.features)
+            scores = score_table(
+                clusters, leakage, features, targets, n_seeds=self.n_seeds, random_state=seeds[1]
+            )
+
+        embedders = [part for part in _parts(embedding) if isinstance(part, BaseEmbedder)]
+        notes[:0] = [_about_collapse(embedder) for embedder in embedders]
+        first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
+        titles = find_titles(tracks)
+        sources, about_audio = self._sources(titles, first)
+        colorings = {"cluster": (pd.Series(clusters), order)} | {
+            name: (y, y.value_counts().index.tolist()) for name, y in targets.items()
+        }
+        legends, columns = _color(colorings, _map.looks)
+        columns |= {
+            "title": titles,
+            "cluster": clusters.tolist(),
+            "lyrics": [
+                "" if pd.isna(text) else shorten(text)
+                for text in tracks.get("lyrics", [None] * len(tracks))
+            ],
+            "audio": sources,
+        }
+        nonce = secrets.token_urlsafe(16)
+        return environment.get_template("page.html").render(
+            title=self.title,
+            version=__version__,
+            nonce=nonce,
+            bokeh=_map.scripts(),
+            map=_map.draw(_map.project(Z, seeds[2]), columns),
+            notes=[note for note in [*notes, *about_audio] if note],
+            n_tracks=len(tracks),
+            titles=titles,
+            has_audio=any(sources),
+            clusters=described,
+            legends=legends,
+            scores=scores,
+            this=THIS,
+            features=about_features,
+            n_seeds=self.n_seeds,
+            reconstructions=self._reconstructions(embedding, described),
+            training=[(type(part).__name__, _draw_history(part.history_)) for part in embedders],
+            pipeline=repr(self.pipeline),
+        )
+
+    @property
+    def _extractor(self):
+        parts = _parts(self.pipeline)
+        return next((part for part in parts if isinstance(part, SpectrogramExtractor)), None)
+
+    def _sources(self, titles, first):
+        """Return what plays each track, empty where nothing does, and what to say about it."""
+        sources = [""] * len(self.tracks)
+        if "audio" not in self.tracks:
+            return sources, ["The table has no column 'audio', so that no track can be played."]
+        rest = np.setdiff1d(np.arange(len(sources)), first)
+        rest = check_random_state(self.random_state).permutation(rest).tolist()
+        extractor = self._extractor or SpectrogramExtractor()
+        stretch = {
+            "sample_rate": extractor.sample_rate,
+            "offset": extractor.offset,
+            "duration": self.excerpt_duration,
+        }
+        n_excerpts, silent, failures = 0, 0, []
+        for row in [*first, *rest]:
+            audio = self.tracks["audio"].iloc[row]
+            is_path = isinstance(audio, (str, os.PathLike))
+            embeds = self.audio == "embed" or not is_path
+            try:
+                if embeds and n_excerpts < self.max_excerpts:
+                    sources[row] = embed(audio, **stretch)
+                    n_excerpts += 1
+                elif is_path:
+                    sources[row] = link(audio)
+                else:
+                    silent += 1
+            except AudioError as error:
+                failures.append(f"{titles[row]}: {error}")
+        notes = []
+        if failures:
+            notes.append(
+                f"{len(failures)} of {len(sources)} tracks can't be played. "
+                + " ".join(failures[:_N_NAMED])
+                + (f" And {len(failures) - _N_NAMED} more." if len(failures) > _N_NAMED else "")
+            )
+        if silent:
+            notes.append(
+                f"{silent} tracks have no sound here: they are waveforms, of which "
+                f"{self.max_excerpts} are part of the page (max_excerpts)."
+            )
+        return sources, notes
+
+    def _reconstructions(self, embedding, described):
+        """Return a picture of a typical track of each of some clusters, and their rows."""
+        rows = [cluster.typical[0] for cluster in described if cluster.typical]
+        rows = rows[:_N_RECONSTRUCTIONS]
+        decodable = next(_decodable(embedding, self.tracks), None)
+        if decodable is None or not rows:
+            return None
+        branch, X = decodable
+        names = [cluster.name for cluster in described if cluster.typical]
+        display = ReconstructionDisplay.from_estimator(
+            branch, X.iloc[rows], names=names[: len(rows)]
+        )
+        return {"picture": _as_png(display.figure_), "rows": dict(zip(names, rows, strict=False))}
+
+
+def _check_pipeline(pipeline):
+    expected = "expected a fitted Pipeline of transformers that ends in a clusterer"
+    if not isinstance(pipeline, Pipeline):
+        raise ValueError(
+            f"Got a {type(pipeline).__name__}, {expected}; of a search that is its best_estimator_."
+        )
+    last = pipeline.steps[-1][1]
+    if len(pipeline) < 2 or not (hasattr(last, "predict") or hasattr(last, "fit_predict")):
+        raise ValueError(f"Got a Pipeline that is {pipeline!r}, {expected}, such as KMeans.")
+    check_is_fitted(pipeline)
+
+
+def _import_page():
+    """Return the environment of the page's template and the module that draws the map."""
+    try:
+        import jinja2
+
+        from . import _map
+    except ImportError as error:
+        raise ImportError(
+            "The report needs Bokeh, Jinja and matplotlib. Install them with: "
+            'pip install "sklearn-music[report]"'
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # Bangla as it is has half the length of its escapes.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return environment, _map
+
+
+def _color(colorings, looks):
+    """Return the legend of each colouring, and the columns that the map draws it from."""
+    legends, columns = {}, {}
+    for i, (name, (groups, order)) in enumerate(colorings.items()):
+        look = looks(order)
+        counts = groups.value_counts()
+        legends[name] = [(group, *look[group], int(counts[group])) for group in order]
+        unknown = ("#b0b0b0", "circle", "●")
+        if groups.isna().any():
+            legends[name].append(("no label", *unknown, int(groups.isna().sum())))
+        drawn = [look.get(group, unknown) for group in groups]
+        columns[f"color_{i}"] = [color for color, _, _ in drawn]
+        columns[f"marker_{i}"] = [marker for _, marker, _ in drawn]
+    columns["color"], columns["marker"] = columns["color_0"], columns["marker_0"]
+    return legends, columns
+
+
+def _about_target(name, labels, leakage):
+    if leakage:
+        return (
+            f"The embedding was told the label {name!r}: a column of the table that it reads tells "
+            f"it (normalised mutual information {leakage:.2f}). The scores against {name!r} "
+            "measure this leak, not what was found."
+        )
+    if labels.isna().any():
+        return f"{labels.isna().sum()} of {len(labels)} tracks have no {name!r}: not scored by it."
+    return None
+
+
+def _about_collapse(embedder):
+    # Where fit warns of it too.
+    n_components = embedder.n_components
+    if embedder.active_units_ >= max(min(2, n_components), 0.1 * n_components):
+        return None
+    return (
+        f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
+        f"of {n_components} latent components tell the tracks apart, so that these clusters mean "
+        f"little. Lower beta (it is {embedder.beta:g}), or scale the columns."
+    )
+
+
+def _decodable(estimator, X):
+    """Yield each pipeline that decodes what it makes of mel spectrograms, and its tracks."""
+    if isinstance(estimator, ColumnTransformer):
+        for name, part, columns in estimator.transformers_:
+            if name != "remainder" and not isinstance(part, str):
+                yield from _decodable(part, _safe_indexing(X, columns, axis=1))
+    elif isinstance(estimator, Pipeline):
+        first, rest = estimator[0], estimator[1:]
+        if not isinstance(first, SpectrogramExtractor):
+            yield from _decodable(first, X)
+        elif (
+            first.feature == "mel"
+            and first.pooling is None
+            and hasattr(rest, "inverse_transform")
+            # A scaler on its own decodes what it was given.
+            and any(hasattr(step, "n_components") for _, step in rest.steps)
+        ):
+            yield estimator, X
+
+
+def _draw_history(history):
+    """Return a picture of a training: what it minimises, and how much of the latent space it uses.
+
+    Parameters
+    ----------
+    history : list of dict
+        An embedder's `history_`.
+    """
+    epochs = pd.DataFrame(history).set_index("epoch")
+    panels = {
+        "loss": ["train_loss", "valid_loss", "reconstruction"],
+        "KL divergence (nats)": ["kl"],
+        "active components": ["active_units"],
+    }
+    figure, axes = import_pyplot().subplots(1, 3, figsize=(12, 3), layout="constrained")
+    for ax, (label, names) in zip(axes, panels.items(), strict=True):
+        names = [name for name in names if name in epochs]
+        for name, style in zip(names, ("-", "--", ":"), strict=False):
+            ax.plot(epochs.index, epochs[name], style, label=name.replace("_", " "))
+        if len(names) > 1:
+            ax.legend(frameon=False)
+        ax.set(xlabel="epoch", title=label)
+        ax.spines[["top", "right"]].set_visible(False)
+    return _as_png(figure)
+
+
+def _as_png(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=90)
+    import_pyplot().close(figure)
+    return as_uri(file.getvalue(), "image/png")

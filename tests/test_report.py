@@ -1,0 +1,390 @@
+import base64
+import builtins
+import html
+import io
+import json
+import re
+import shutil
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_music import VAE, BetaCVAE, LyricVectorizer, SpectrogramExtractor
+from sklearn_music.datasets import make_music
+from sklearn_music.report import ClusterReport
+
+SCRIPT = "<script>alert(1)</script>"
+MARKUP = '</script><img src="x" onerror="alert(2)">{{ 7 * 7 }}'
+BANGLA = "ভৌতিক গল্প"
+
+# The place of a track on the screen.
+PLACE = """
+const [root] = Bokeh.index.roots, { left, top } = root.el.getBoundingClientRect();
+const { x, y } = Bokeh.documents.at(-1).get_model_by_name("tracks").data;
+const { x_scale, y_scale } = root.frame;
+return [left + x_scale.compute(x[arguments[0]]), top + y_scale.compute(y[arguments[0]])];
+"""
+# The titles in the tooltips: Bokeh draws into shadow roots, within one another.
+TOOLTIPS = """
+const all = (node) => [node, ...[...node.children].flatMap(all),
+                       ...(node.shadowRoot ? [...node.shadowRoot.children].flatMap(all) : [])];
+return all(document.body).filter((node) => node.localName === "strong")
+  .map((node) => node.textContent);
+"""
+DRAWN = "return Boolean(window.Bokeh && Bokeh.index.roots.length && Bokeh.documents.at(-1).is_idle)"
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tracks")
+    tracks = make_music(24, duration=1, directory=folder, random_state=0).data
+    tracks["title"] = [SCRIPT, MARKUP, BANGLA, *(f"Song {i}" for i in range(3, 24))]
+    tracks.loc[:1, "lyrics"] = MARKUP
+    return tracks.set_index(pd.Index([i // 2 for i in range(24)]))  # an index of no use
+
+
+def audio_pipe(*steps):
+    return Pipeline(
+        [("mel", SpectrogramExtractor(n_mels=16, duration=1)), ("scale", StandardScaler()), *steps]
+    )
+
+
+def words_pipe():
+    words = ColumnTransformer([("lyrics", LyricVectorizer(), "lyrics")])
+    return make_pipeline(words, KMeans(2, n_init=1, random_state=0))
+
+
+@pytest.fixture(scope="module")
+def pipe(tracks):
+    vae = VAE(4, beta=0.1, max_epochs=3, random_state=0)
+    blocks = [
+        ("audio", audio_pipe(("vae", vae)), ["audio"]),
+        ("lyrics", LyricVectorizer(4), "lyrics"),
+    ]
+    return make_pipeline(ColumnTransformer(blocks), KMeans(3, n_init=1, random_state=0)).fit(tracks)
+
+
+@pytest.fixture(scope="module")
+def path(pipe, tracks, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return ClusterReport(pipe, tracks, tracks[["genre", "language"]]).to_html(path)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "enable-unsafe-swiftshader",  # WebGL without a GPU
+        "disable-dev-shm-usage",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "window-size=1200,1000",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+def wait(browser, script, *args):
+    """Wait until a script returns something true, and return that."""
+    return WebDriverWait(browser, 30).until(lambda browser: browser.execute_script(script, *args))
+
+
+def open_page(browser, path):
+    browser.get_log("performance")
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    wait(browser, DRAWN)
+
+
+def hover(browser, row):
+    browser.execute_script("document.getElementById('map').scrollIntoView({block: 'center'})")
+    x, y = browser.execute_script(PLACE, row)
+    actions = ActionChains(browser)
+    actions.w3c_actions.pointer_action.move_to_location(round(x), round(y))
+    actions.perform()
+    return wait(browser, f"const found = (() => {{{TOOLTIPS}}})(); return found.length && found")
+
+
+def played_by(browser):
+    """Return what the audio element plays, once it can."""
+    audio = browser.find_element(By.ID, "audio")
+    return wait(browser, "const [a] = arguments; return a.readyState >= 2 && a.src", audio)
+
+
+def complaints(browser):
+    return [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]
+
+
+def requests(browser):
+    """Return the addresses that the page asked for, cut short."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [
+        message["params"]["request"]["url"][:200]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+        and not message["params"]["documentURL"].startswith("chrome")
+    ]
+
+
+@pytest.mark.parametrize(("row", "title"), [(0, SCRIPT), (1, MARKUP), (2, BANGLA)])
+def test_a_click_on_the_map_plays_the_track(browser, path, tracks, tmp_path, row, title):
+    open_page(browser, path)
+    assert title in hover(browser, row)
+    ActionChains(browser).click().perform()
+    source = played_by(browser)
+    # Where points lie upon one another, the click takes one of them.
+    played = [path in source for path in tracks["audio"]].index(True)
+    assert browser.find_element(By.ID, "track-title").text == tracks["title"].iloc[played]
+    if row == 1:
+        assert browser.find_element(By.ID, "track-lyrics").text == MARKUP
+
+    # The points are there: coloured pixels, on a map that has none else.
+    screenshot = browser.find_element(By.ID, "map").screenshot_as_png
+    (tmp_path / "map.png").write_bytes(screenshot)
+    pixels = plt.imread(io.BytesIO(screenshot))[..., :3]
+    assert np.sum(np.ptp(pixels, axis=-1) > 0.2) > 24 * 10
+    assert complaints(browser) == []
+    assert {url.split(":")[0] for url in requests(browser)} <= {"file", "data"}
+
+
+def test_titles_in_the_clusters_play_too_and_colours_change(browser, path, tracks):
+    open_page(browser, path)
+    button = browser.find_elements(By.CSS_SELECTOR, "article .track")[0]
+    button.click()
+    row = int(button.get_attribute("data-row"))
+    source = played_by(browser)
+    assert source.endswith(tracks["audio"].iloc[row])
+    assert button.text == tracks["title"].iloc[row].strip()
+
+    Select(browser.find_element(By.ID, "coloring")).select_by_visible_text("language")
+    (legend,) = (
+        legend for legend in browser.find_elements(By.CLASS_NAME, "legend") if legend.is_displayed()
+    )
+    assert legend.text.count("12") == 2  # 12 tracks in each language
+    colors = "return Bokeh.documents.at(-1).get_model_by_name('tracks').data.color"
+    expected = pd.factorize(tracks["language"])[0]
+    found = pd.factorize(np.array(browser.execute_script(colors)))[0]
+    np.testing.assert_array_equal(found, expected)
+    assert complaints(browser) == []
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own(browser, tmp_path):
+    waveforms = make_music(8, duration=1, random_state=0).data
+    frame = ClusterReport(words_pipe().fit(waveforms), waveforms, title=SCRIPT)._repr_html_()
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!DOCTYPE html><body>{frame}</body>", encoding="utf-8")
+    browser.get_log("browser")
+    browser.get(notebook.as_uri())
+    browser.switch_to.frame(0)
+    wait(browser, DRAWN)
+    assert browser.find_element(By.TAG_NAME, "h1").text == SCRIPT
+    browser.find_element(By.CLASS_NAME, "track").click()
+    assert played_by(browser).startswith("data:audio/mpeg;base64,")
+    assert complaints(browser) == []
+
+
+def test_a_file_that_cannot_be_played_is_said(browser, tracks, tmp_path):
+    text = tmp_path / "text.wav"
+    text.write_text("no audio")
+    table = tracks.assign(audio=str(text))
+    report = ClusterReport(words_pipe().fit(table), table)
+    open_page(browser, report.to_html(tmp_path / "report.html"))
+    browser.find_element(By.CLASS_NAME, "track").click()
+    silence = browser.find_element(By.ID, "track-silence")
+    WebDriverWait(browser, 30).until(lambda _: "can't play" in silence.text)
+    assert "text.wav" in silence.text
+    assert not browser.find_element(By.ID, "audio").is_displayed()
+
+
+def text_of(page):
+    """Return the page's own words, without those of its scripts and styles."""
+    if isinstance(page, ClusterReport):
+        page = html.unescape(page._repr_html_())
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", page).split()))
+
+
+def test_what_the_page_says(path, tracks):
+    page = path.read_text(encoding="utf-8")
+    for markup in (SCRIPT, MARKUP):
+        assert markup not in page
+    assert BANGLA in page
+    text = text_of(page)
+    n_missing = LyricVectorizer().fit(tracks["lyrics"]).n_missing_
+    assert f"{n_missing} of 24 tracks have no lyrics" in text
+    for row in ("this pipeline", "chance", "raw features", "PCA"):
+        for target in ("genre", "language"):
+            assert re.search(rf"{target} {row} [236] 24 \d\.\d{{3}} ", text), (target, row)
+    assert "⚠" not in text
+    assert "Reconstructions" in text
+    assert "Training VAE" in text
+
+
+def blob_tracks(Z):
+    """Return a table of numbers, and what makes rows of it."""
+    table = pd.DataFrame(Z, columns=["a", "b"]).assign(title=[f"Song {i}" for i in range(len(Z))])
+    return table, ColumnTransformer([("numbers", "passthrough", ["a", "b"])])
+
+
+def test_typical_tracks_outliers_and_words():
+    Z = np.zeros((20, 2))
+    Z[:10, 0] = 100
+    Z[:10, 1] = [0, 1, -1, 2, -2, 3, -3, 4, -4, 30]
+    table, numbers = blob_tracks(Z)
+    table["lyrics"] = ["the river sings"] * 10 + ["আমি নদী গান"] * 9 + [None]
+    pipe = make_pipeline(numbers, KMeans(2, n_init=1, random_state=0)).fit(table)
+    text = text_of(ClusterReport(pipe, table))
+    first = text.split("10 tracks, 50 %")[1 + int(pipe[-1].labels_[0])]
+    assert "Outliers Song 9 " in first
+    assert "Song 9" not in first.split("Outliers")[0]
+    assert "river · sings" in first  # without its stop word
+    assert "নদী" not in first
+    assert "গান · নদী" in text or "নদী · গান" in text
+    assert "No labels were given" in text
+    assert "no track can be played" in text
+
+
+@pytest.mark.parametrize(
+    ("embedder", "leaks"),
+    [
+        (None, True),
+        (BetaCVAE(2, condition_features=slice(2, None), encode_condition=True), True),
+        (BetaCVAE(2, condition_features=slice(2, None)), False),
+    ],
+)
+def test_a_row_that_was_told_the_label_is_marked(rng, embedder, leaks):
+    table, _ = blob_tracks(rng.standard_normal((40, 2)))
+    table["genre"] = ["folk", "rock"] * 20
+    columns = ColumnTransformer(
+        [
+            ("numbers", "passthrough", ["a", "b"]),
+            ("genre", OneHotEncoder(sparse_output=False), ["genre"]),
+        ]
+    )
+    steps = [columns, KMeans(2, n_init=1)]
+    if embedder is not None:
+        steps.insert(1, embedder.set_params(max_epochs=20, beta=0.1, random_state=0))
+    pipe = make_pipeline(*steps).fit(table)
+    features = ColumnTransformer([("numbers", "passthrough", ["a", "b"])])
+    text = text_of(ClusterReport(pipe, table, table["genre"], features=features))
+    assert ("⚠ told the label" in text) == leaks
+    assert ("told the label 'genre'" in text) == leaks
+
+
+def test_a_collapsed_posterior_is_said(tracks):
+    vae = VAE(4, beta=1e6, max_epochs=2, random_state=0)
+    pipe = audio_pipe(("vae", vae), ("cluster", KMeans(2, n_init=1))).fit(tracks[["audio"]])
+    text = text_of(ClusterReport(pipe, tracks[["audio"]]))
+    assert "The posterior of the VAE has collapsed: 0 of 4" in text
+
+
+def test_embedded_audio(tracks):
+    pipe = words_pipe().fit(tracks)
+    report = ClusterReport(pipe, tracks, audio="embed", excerpt_duration=0.5, max_excerpts=10)
+    page = html.unescape(report._repr_html_())
+    excerpts = re.findall(r"data:audio/mpeg;base64,([\w+/=]+)", page)
+    assert len(excerpts) == 10
+    assert page.count('"file:///') == 14
+    waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(excerpts[0])))
+    assert len(waveform) / rate == pytest.approx(0.5, abs=0.1)
+
+
+def test_tracks_that_cannot_be_used_are_named(tracks, tmp_path):
+    table = tracks.reset_index(drop=True)
+    table["audio"] = table["audio"].astype(object)
+    table.loc[4, "audio"] = str(tmp_path / "gone.wav")
+    table.loc[5, "audio"] = None
+    table["lyrics"] = None
+    table.loc[7, "genre"] = None
+    table["style"] = table["genre"].where(table["genre"] == "folk")  # mostly NaN
+    pipe = make_pipeline(
+        ColumnTransformer([("language", OneHotEncoder(), ["language"])]), KMeans(2, n_init=1)
+    ).fit(table)  # a sparse matrix
+    text = text_of(ClusterReport(pipe, table, table["genre"]))
+    assert "2 of 24 tracks can't be played" in text
+    assert "Song 4: " in text
+    assert "gone.wav' does not exist" in text
+    assert "All 24 lyrics are missing" in text
+    assert "1 of 24 tracks have no 'genre'" in text
+
+
+@pytest.mark.parametrize("n_tracks", [1, 3, 12])
+def test_few_tracks_one_cluster_and_noise(rng, n_tracks):
+    table, numbers = blob_tracks(rng.standard_normal((n_tracks, 2)))
+    one = make_pipeline(numbers, KMeans(1, n_init=1)).fit(table)
+    y = None if n_tracks == 1 else ["folk"] * n_tracks
+    text = text_of(ClusterReport(one, table, y, features=numbers, n_seeds=1))
+    assert "All tracks are in one cluster, cluster 0." in text
+    # DBSCAN has no predict: its labels are those of the fit.
+    noise = make_pipeline(numbers, DBSCAN(eps=1e-9)).fit(table)
+    assert f"noise {n_tracks} track" in text_of(ClusterReport(noise, table))
+    with pytest.raises(ValueError, match="has no predict"):
+        ClusterReport(noise, pd.concat([table, table]))._repr_html_()
+
+
+def test_what_cannot_be_reported_is_a_clear_error(pipe, tracks):
+    with pytest.raises(NotFittedError):
+        ClusterReport(make_pipeline(PCA(2), KMeans(2)), tracks)
+    with pytest.raises(ValueError, match="expected a fitted Pipeline of transformers"):
+        ClusterReport(make_pipeline(StandardScaler(), PCA(2)), tracks)
+    with pytest.raises(ValueError, match="Got a KMeans, expected a fitted Pipeline"):
+        ClusterReport(KMeans(2), tracks)
+    with pytest.raises(ValueError, match="Got 2 labels of the target 'label' for 24 tracks"):
+        ClusterReport(pipe, tracks, ["folk", "rock"])
+    with pytest.raises(ValueError, match="All labels of the target 'genre' are missing"):
+        ClusterReport(pipe, tracks, {"genre": [None] * 24})
+    with pytest.raises(ValueError, match="is taken"):
+        ClusterReport(pipe, tracks, {"cluster": list("ab") * 12})
+    with pytest.raises(ValueError, match="'audio' parameter"):
+        ClusterReport(pipe, tracks, audio="mp3")
+    with pytest.raises(ValueError, match="'tracks' parameter"):
+        ClusterReport(pipe, [1, 2])
+    numbers, rows = blob_tracks(np.eye(2))
+    fitted = make_pipeline(rows, KMeans(2, n_init=1)).fit(numbers)
+    with pytest.raises(ValueError, match="pass a transformer of the table as features"):
+        ClusterReport(fitted, numbers, [0, 1])._repr_html_()
+
+
+@pytest.mark.parametrize("package", ["jinja2", "bokeh", "matplotlib"])
+def test_without_its_packages_the_error_says_what_to_install(pipe, tracks, monkeypatch, package):
+    real_import = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith(package):
+            raise ImportError(name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.delitem(sys.modules, "sklearn_music.report._map", raising=False)
+    monkeypatch.delattr("sklearn_music.report._map", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"sklearn-music\["):
+        ClusterReport(pipe, tracks)
