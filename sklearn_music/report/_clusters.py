@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..features import LyricVectorizer
 from ..features._stop_words import BENGALI, ENGLISH
+from ..plotting._groups import by_name
 
 NOISE = "noise"
 
@@ -128,10 +129,8 @@ def check_targets(y, n_tracks):
     """Return labels by name: Series of strings, None where a label is missing."""
     if y is None:
         return {}
-    if not isinstance(y, (dict, pd.DataFrame)):
-        y = {getattr(y, "name", None) or "label": y}
     targets = {}
-    for name, labels in y.items():
+    for name, labels in by_name(y).items():
         if name == "cluster":
             raise ValueError('The name "cluster" is taken: call the target by another.')
         labels = pd.Series(np.asarray(labels, dtype=object))

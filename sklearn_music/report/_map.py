@@ -7,8 +7,8 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from scipy import sparse
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
+from ..plotting._latent_space import _by_tsne
 from ..plotting._matplotlib import COLORS
 
 # Black can't be seen on a dark page.
@@ -39,10 +39,7 @@ def project(Z, random_state):
     if Z.shape[1] > 2 and len(Z) > 3:
         # As scikit-learn advises: fewer dimensions are faster, and less noise.
         Z = PCA(min(50, *Z.shape), random_state=random_state).fit_transform(Z)
-        # t-SNE wants fewer neighbours than there are tracks.
-        perplexity = min(30.0, (len(Z) - 1) / 3)
-        tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
-        return tsne.fit_transform(Z)
+        return _by_tsne(Z, random_state)
     return np.pad(Z[:, :2], ((0, 0), (0, max(0, 2 - Z.shape[1]))))
 
 

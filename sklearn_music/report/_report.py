@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,12 +20,13 @@ from .. import __version__
 from ..embedding._base import BaseEmbedder
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
-from ..metrics._clustering import _parts
-from ..plotting import ReconstructionDisplay
+from ..metrics._parts import parts
+from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
+from ..plotting._groups import embed_and_cluster
 from ..plotting._matplotlib import import_pyplot
 from ._clusters import check_targets, describe_clusters, name_clusters, top_words
 from ._excerpts import as_uri, embed, find_titles, link, shorten
-from ._scores import THIS, baseline_features, measure_leakage, score_table
+from ._scores import THIS, choose_features, score_table
 
 _N_RECONSTRUCTIONS = 4
 _N_NAMED = 3  # of the tracks that a warning is about
@@ -188,19 +188,13 @@ class ClusterReport:
         environment, _map = _import_page()
         tracks, targets = self.tracks, self._targets
         rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=3).tolist()
-        embedding, clusterer = self.pipeline[:-1], self.pipeline[-1]
+        seeds = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
+        embedding = self.pipeline[:-1]
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            Z = embedding.transform(tracks)
+            Z, labels = embed_and_cluster(self.pipeline, tracks)
         notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-        labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clusterer.labels_
-        if len(labels) != len(tracks):
-            raise ValueError(
-                f"{type(clusterer).__name__} has no predict, and was fitted on {len(labels)} "
-                f"tracks, not on these {len(tracks)}: pass the tracks of its fit."
-            )
         Z = Z.to_numpy() if isinstance(Z, pd.DataFrame) else Z
         clusters, order = name_clusters(np.asarray(labels))
         if len(order) == 1:
@@ -219,17 +213,20 @@ class ClusterReport:
 
         scores = about_features = None
         if targets:
-            leakage = {
-                name: measure_leakage(embedding, Z, tracks, y, seeds[0])
-                for name, y in targets.items()
-            }
-            notes[:0] = [_about_target(name, y, leakage[name]) for name, y in targets.items()]
-            features, about_features = baseline_features(tracks, self._extractor, self.features)
+            features, about_features = choose_features(tracks, self._extractor, self.features)
             scores = score_table(
-                clusters, leakage, features, targets, n_seeds=self.n_seeds, random_state=seeds[1]
+                embedding,
+                clusters,
+                tracks,
+                targets,
+                features=features,
+                n_seeds=self.n_seeds,
+                random_state=seeds[0],
             )
+            told = scores[scores["embedding"] == THIS].set_index("target")["leakage"]
+            notes[:0] = [_about_target(name, y, told[name]) for name, y in targets.items()]
 
-        embedders = [part for part in _parts(embedding) if isinstance(part, BaseEmbedder)]
+        embedders = self._parts(BaseEmbedder)
         notes[:0] = [_about_collapse(embedder) for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
         titles = find_titles(tracks)
@@ -253,7 +250,7 @@ class ClusterReport:
             version=__version__,
             nonce=nonce,
             bokeh=_map.scripts(),
-            map=_map.draw(_map.project(Z, seeds[2]), columns),
+            map=_map.draw(_map.project(Z, seeds[1]), columns),
             notes=[note for note in [*notes, *about_audio] if note],
             n_tracks=len(tracks),
             titles=titles,
@@ -265,14 +262,20 @@ class ClusterReport:
             features=about_features,
             n_seeds=self.n_seeds,
             reconstructions=self._reconstructions(embedding, described),
-            training=[(type(part).__name__, _draw_history(part.history_)) for part in embedders],
+            training=[
+                (type(part).__name__, _as_png(TrainingHistoryDisplay(part.history_).plot().figure_))
+                for part in embedders
+            ],
             pipeline=repr(self.pipeline),
         )
 
+    def _parts(self, kind):
+        """Return the parts of the pipeline that are of a kind."""
+        return [part for part, _ in parts(self.pipeline, lambda: None) if isinstance(part, kind)]
+
     @property
     def _extractor(self):
-        parts = _parts(self.pipeline)
-        return next((part for part in parts if isinstance(part, SpectrogramExtractor)), None)
+        return next(iter(self._parts(SpectrogramExtractor)), None)
 
     def _sources(self, titles, first):
         """Return what plays each track, empty where nothing does, and what to say about it."""
@@ -320,15 +323,16 @@ class ClusterReport:
         """Return a picture of a typical track of each of some clusters, and their rows."""
         rows = [cluster.typical[0] for cluster in described if cluster.typical]
         rows = rows[:_N_RECONSTRUCTIONS]
-        decodable = next(_decodable(embedding, self.tracks), None)
-        if decodable is None or not rows:
+        if not rows:
             return None
-        branch, X = decodable
-        names = [cluster.name for cluster in described if cluster.typical]
-        display = ReconstructionDisplay.from_estimator(
-            branch, X.iloc[rows], names=names[: len(rows)]
-        )
-        return {"picture": _as_png(display.figure_), "rows": dict(zip(names, rows, strict=False))}
+        names = [cluster.name for cluster in described if cluster.typical][: len(rows)]
+        try:
+            display = ReconstructionDisplay.from_estimator(
+                embedding, self.tracks.iloc[rows], names=names
+            )
+        except ValueError:  # nothing in it decodes spectrograms
+            return None
+        return {"picture": _as_png(display.figure_), "rows": dict(zip(names, rows, strict=True))}
 
 
 def _check_pipeline(pipeline):
@@ -405,52 +409,6 @@ def _about_collapse(embedder):
         f"of {n_components} latent components tell the tracks apart, so that these clusters mean "
         f"little. Lower beta (it is {embedder.beta:g}), or scale the columns."
     )
-
-
-def _decodable(estimator, X):
-    """Yield each pipeline that decodes what it makes of mel spectrograms, and its tracks."""
-    if isinstance(estimator, ColumnTransformer):
-        for name, part, columns in estimator.transformers_:
-            if name != "remainder" and not isinstance(part, str):
-                yield from _decodable(part, _safe_indexing(X, columns, axis=1))
-    elif isinstance(estimator, Pipeline):
-        first, rest = estimator[0], estimator[1:]
-        if not isinstance(first, SpectrogramExtractor):
-            yield from _decodable(first, X)
-        elif (
-            first.feature == "mel"
-            and first.pooling is None
-            and hasattr(rest, "inverse_transform")
-            # A scaler on its own decodes what it was given.
-            and any(hasattr(step, "n_components") for _, step in rest.steps)
-        ):
-            yield estimator, X
-
-
-def _draw_history(history):
-    """Return a picture of a training: what it minimises, and how much of the latent space it uses.
-
-    Parameters
-    ----------
-    history : list of dict
-        An embedder's `history_`.
-    """
-    epochs = pd.DataFrame(history).set_index("epoch")
-    panels = {
-        "loss": ["train_loss", "valid_loss", "reconstruction"],
-        "KL divergence (nats)": ["kl"],
-        "active components": ["active_units"],
-    }
-    figure, axes = import_pyplot().subplots(1, 3, figsize=(12, 3), layout="constrained")
-    for ax, (label, names) in zip(axes, panels.items(), strict=True):
-        names = [name for name in names if name in epochs]
-        for name, style in zip(names, ("-", "--", ":"), strict=False):
-            ax.plot(epochs.index, epochs[name], style, label=name.replace("_", " "))
-        if len(names) > 1:
-            ax.legend(frameon=False)
-        ax.set(xlabel="epoch", title=label)
-        ax.spines[["top", "right"]].set_visible(False)
-    return _as_png(figure)
 
 
 def _as_png(figure):
