@@ -311,8 +311,8 @@ def memory_errors(device, batch):
     try:
         yield
     except RuntimeError as error:
-        # On a CPU it is no class of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        # On a CPU and on MPS it is no class of its own.
+        if not any(words in str(error) for words in ("out of memory", "allocate memory")):
             raise
         if torch.device(device).type == "cuda":
             torch.cuda.empty_cache()
