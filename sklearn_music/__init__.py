@@ -11,10 +11,12 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `ConvVAE`                 the same for spectrograms, with side features
 `BetaCVAE`                the same beyond a condition, the genre for example
 ------------------------  -----------------------------------------------------
+`sklearn_music.pipelines` ready-made: tracks to clusters
 `sklearn_music.metrics`   scores, scorers for a search, comparison with chance
 `...model_selection`      a search over the whole set
 `sklearn_music.datasets`  tracks from a table, or made up to try things out
 `sklearn_music.plotting`  the map of the tracks, their reconstructions
+`sklearn_music.report`    a page to read and to listen to
 ========================  =====================================================
 """
 

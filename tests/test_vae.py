@@ -328,7 +328,7 @@ def test_collapse_is_said_aloud(rng):
     with pytest.warns(PosteriorCollapseWarning, match="of 8 latent components") as caught:
         vae.fit(noise)
     assert vae.active_units_ < 2
-    for remedy in ("Lower beta", "kl_warmup", "free_bits"):
+    for remedy in ("lower beta", "kl_warmup", "free_bits"):
         assert remedy in str(caught[0].message)
 
 
@@ -442,3 +442,10 @@ def test_a_warm_start_may_turn_the_consistency_on_and_off(blobs):
     vae.set_params(consistency=30.0).fit(blobs[0])
     assert ["consistency" in epoch for epoch in vae.history_] == [False, True]
     pickle.loads(pickle.dumps(vae)).set_params(consistency=0).fit(blobs[0])
+
+
+def test_validation_has_the_loss_of_the_training():
+    X = StandardScaler().fit_transform(load_digits().data[:600])
+    vae = VAE(8, early_stopping=True, validation_fraction=0.3, max_epochs=20, random_state=0).fit(X)
+    last = vae.history_[-1]
+    assert last["valid_loss"] == pytest.approx(last["train_loss"], rel=0.4)

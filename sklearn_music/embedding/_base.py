@@ -104,12 +104,16 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         previous = getattr(self, "net_", None) if self.warm_start else None
         self._fit(X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping)
         if self.active_units_ < max(min(2, self.n_components), 0.1 * self.n_components):
+            remedies = [f"lower beta (it is {self.beta:g})"]
+            if not self.kl_warmup:
+                remedies.append("let it rise from 0 (kl_warmup)")
+            if not self.free_bits:
+                remedies.append("keep a minimum of information per component (free_bits)")
             warnings.warn(
                 f"The posterior has collapsed: {self.active_units_} of {self.n_components} latent "
-                "components tell the rows apart, so that their clusters mean little. Lower beta "
-                f"(it is {self.beta:g}), let it rise from 0 (kl_warmup), or keep a minimum of "
-                "information per component (free_bits). Columns that were not scaled, or too few "
-                "epochs, look the same.",
+                "components tell the rows apart, so that their clusters mean little. What helps: "
+                f"{', '.join(remedies)}. Columns that were not scaled, or too few epochs, look the "
+                "same.",
                 PosteriorCollapseWarning,
                 stacklevel=3,
             )
@@ -181,7 +185,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     net,
                     X,
                     X_valid,
-                    positives=self._positives(X),
+                    positives=self._positives,
                     epochs=epochs - (len(net.history) if state else 0),
                     amp=self.amp,
                     compile=self.compile,

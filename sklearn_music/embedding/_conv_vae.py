@@ -34,7 +34,8 @@ class ConvVAE(BaseEmbedder):
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
     kl_warmup : int, default=0
-        Number of epochs over which the weight of the KL divergence rises to beta.
+        Number of epochs over which the weight of the KL divergence rises to beta, which
+        it never reaches where `max_epochs` is lower.
     free_bits : float, default=0.0
         Nats per latent dimension below which its KL divergence is not lowered further.
     decoder_variance : {"unit", "learned", "optimal"}, default="unit"

@@ -42,9 +42,13 @@ class Network(nn.Module):
         """Return the condition of each row."""
         return x[:, self.n_inputs :]
 
-    def error(self, x, x_hat):
-        """Return the squared error of each row's input."""
+    def error(self, x, x_hat, side_weight=None):
+        """Return the squared error of each row's input; side features are a ConvNetwork's."""
         return (x[:, : self.n_inputs] - x_hat).square().sum(dim=1)
+
+    def n_observed(self, x):
+        """Return how many numbers of each row's input are there, (n_rows,)."""
+        return torch.full_like(x[:, 0], self.n_inputs)
 
     def forward(self, x, positive=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
@@ -184,12 +188,19 @@ class ConvNetwork(Network):
             parts.append(self.side_decoder(z))
         return torch.cat(parts, dim=1)
 
-    def error(self, x, x_hat):
+    def n_observed(self, x):
+        """Return how many numbers of each row's input are there, (n_rows,)."""
+        n_side = self.n_inputs - self.n_pixels
+        return self.n_pixels + n_side * self.has_side(x)[:, 0].to(x.dtype)
+
+    def error(self, x, x_hat, side_weight=None):
         """Return the squared error of each row's input; missing side features have none."""
+        if side_weight is None:
+            side_weight = self.side_weight
         x = x[:, : self.n_inputs]
         # Before the difference, since the gradient of a NaN that is dropped later is NaN too.
         error = (torch.where(x.isnan(), x_hat, x) - x_hat).square()
-        side = self.side_weight * error[:, self.n_pixels :] * self.has_side(x)
+        side = side_weight * error[:, self.n_pixels :] * self.has_side(x)
         return error[:, : self.n_pixels].sum(dim=1) + side.sum(dim=1)
 
     def has_side(self, x):

@@ -103,8 +103,8 @@ class NegativeELBO(nn.Module):
         output : tuple of Tensor
             What the network returns: each row's squared error, draw from the posterior,
             mean and log-variance, and the mean of its positive where it has one.
-        n_inputs : int
-            The number of columns that the squared errors sum over.
+        n_inputs : float or Tensor of shape ()
+            The number of columns that the squared errors sum over, the mean of the rows.
         """
         error, z, mean, log_variance, *positives = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
@@ -156,10 +156,12 @@ def elbo(network, x, nodes, variance=1.0):
     deviation = (0.5 * log_variance).exp()
     condition = network.condition(x)
     errors = [
-        network.error(x, network.decode(mean + deviation * node, condition)) for node in nodes
+        # Of side features as of pixels: weighed, it would bound no likelihood.
+        network.error(x, network.decode(mean + deviation * node, condition), side_weight=1.0)
+        for node in nodes
     ]
     error = torch.stack(errors).mean(dim=0)
-    constant = network.n_inputs * math.log(2 * math.pi * variance)
+    constant = network.n_observed(x) * math.log(2 * math.pi * variance)
     kl = kl_divergence(mean, log_variance).sum(dim=1)
     return -0.5 * (error / variance + constant) - kl
 

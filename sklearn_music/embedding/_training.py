@@ -149,7 +149,8 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        loss, (terms, sums) = self.criterion_(y_pred, self.module_.n_inputs)
+        n_inputs = self.module_.n_observed(X[0]).mean()
+        loss, (terms, sums) = self.criterion_(y_pred, n_inputs)
         if training:
             for name, term in terms.items():
                 self.terms_[name] = self.terms_.get(name, 0.0) + term
@@ -254,11 +255,14 @@ def seeded(*seed):
         yield
 
 
-def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=False):
-    """Train an initialised net for some more epochs."""
-    rows = Rows(X, net.device, positives)
+def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
+    """Train an initialised net for some more epochs.
+
+    `positives` is a function of rows: which others each one is tied to, or None.
+    """
+    rows = Rows(X, net.device, positives(X))
     if X_valid is not None:
-        net.train_split = predefined_split(Rows(X_valid, net.device))
+        net.train_split = predefined_split(Rows(X_valid, net.device, positives(X_valid)))
     try:
         with _as_many_threads_as_pay(net):
             net.amp_ = amp and _has_bfloat16(rows.device)
@@ -354,14 +358,15 @@ def summarize(net, X):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
     totals = torch.zeros(3, net.module__n_components, device=net.device)
-    error = torch.zeros((), device=net.device)
+    error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         errors, _, mean, log_variance = net.module_(x)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
-        error += errors.sum()
+        error = error + errors.sum()
+        n_observed = n_observed + net.module_.n_observed(x).sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
     if net.criterion__decoder_variance == "optimal":
-        noise_variance = float(error) / (len(X) * net.module_.n_inputs)
+        noise_variance = float(error / n_observed)
     elif net.criterion__decoder_variance == "learned":
         noise_variance = float(net.criterion_.log_variance.exp())
     else:

@@ -20,7 +20,7 @@ from .. import __version__
 from ..embedding._base import BaseEmbedder
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
-from ..metrics._parts import parts
+from ..metrics._parts import fitted_with_labels, parts
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
 from ..plotting._matplotlib import import_pyplot
@@ -223,9 +223,16 @@ class ClusterReport:
                 n_seeds=self.n_seeds,
                 random_state=seeds[0],
             )
-            told = scores[scores["embedding"] == THIS].set_index("target")["leakage"]
-            notes[:0] = [_about_target(name, y, told[name]) for name, y in targets.items()]
+            told = {}
+            if scores is not None:
+                this = scores[scores["embedding"] == THIS]
+                told = dict(zip(this["target"], this["leakage"], strict=True))
+            notes[:0] = [_about_target(name, y, told.get(name, 0)) for name, y in targets.items()]
 
+        if names := fitted_with_labels(self.pipeline):
+            notes.insert(
+                0, f"{', '.join(names)} learnt from labels: these clusters are supervised."
+            )
         embedders = self._parts(BaseEmbedder)
         notes[:0] = [_about_collapse(embedder) for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
