@@ -1,0 +1,78 @@
+"""Configuration of Sphinx: `make docs` builds the pages, without a network."""
+
+from docutils import nodes
+from latex2mathml.converter import convert
+
+import sklearn_music
+
+project = "sklearn_music"
+author = "The sklearn_music developers"
+copyright = author
+version = release = sklearn_music.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+# A name in single backticks is an object of the library where there is one of that name.
+default_role = "py:obj"
+
+# The pages of the reference follow each module's __all__.
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+autodoc_default_options = {
+    "members": True,
+    # What scikit-learn gives to every estimator is documented there.
+    "inherited-members": "BaseEstimator, TransformerMixin, ClassNamePrefixFeaturesOutMixin, "
+    "BaseCrossValidator, Exception",
+}
+autodoc_typehints = "none"  # numpydoc's types are for people
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    # Files without the prefix are programs with arguments of their own.
+    "ignore_pattern": r"[/\\](?!plot_)[^/\\]*\.py$",
+    "filename_pattern": r"[/\\]plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": "sklearn_music",
+    "backreferences_dir": "gallery/backreferences",
+    "reference_url": {"sklearn_music": None},
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_music"
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_show_sourcelink = False
+html_copy_source = False
+html_math_renderer = "mathml"
+
+
+def setup(app):
+    """Write formulas as MathML, which browsers show by themselves: MathJax comes from a network."""
+    app.add_html_math_renderer("mathml", (_inline_formula, None), (_formula, None))
+
+
+def _inline_formula(translator, node):
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _formula(translator, node):
+    translator.body.append(f"<p>{convert(node.astext(), display='block')}</p>\n")
+    raise nodes.SkipNode
