@@ -311,8 +311,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--threads", type=int, help="torch's own choice by default")
-    parser.add_argument("--tracks", type=int, default=1024, help="a sixteenth of it as images")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--tracks", type=int, default=1024, help="one in 32 as images")
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="only to see that it runs")
     args = parser.parse_args(argv)
@@ -351,8 +351,8 @@ def main(argv=None):
     for image_shape, n_components in (((32, 64), 16), ((32, 160), 128)):
         compare(
             f"ConvVAE, images of {image_shape[0]} x {image_shape[1]}, {n_components} components",
-            tracks(args.tracks // 16, image_shape[0] * image_shape[1]),
-            ConvVAE(n_components, image_shape=image_shape, batch_size=32, **common),
+            tracks(args.tracks // 32, image_shape[0] * image_shape[1]),
+            ConvVAE(n_components, image_shape=image_shape, batch_size=16, **common),
             conv_vae,
             peers=[pythae_vae],
             n_rounds=args.rounds,

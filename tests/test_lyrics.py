@@ -634,3 +634,13 @@ def test_any_lyrics(lyrics, n_components, char_ngram_range, random):
     order = random.sample(range(len(lyrics)), len(lyrics))
     permuted = dense(vectorizer.transform([lyrics[i] for i in order]))
     assert_allclose(permuted, again[order], atol=1e-5)
+
+
+def test_fill_value_stands_in_the_rows_of_missing_lyrics():
+    lyrics = ["a song of rain", None, "a song of wind", "[Instrumental]"]
+    features = LyricVectorizer(2, fill_value=np.nan, add_indicator=True).fit_transform(lyrics)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(features[:, :2]).all(axis=1), [0, 1, 0, 1])
+    np.testing.assert_array_equal(features[:, 2], [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="n_components"):
+        LyricVectorizer(fill_value=np.nan).fit_transform(lyrics)

@@ -28,7 +28,9 @@ def test_a_search_without_labels(blobs):
     X, _ = blobs
     X = pd.DataFrame(X, index=np.arange(90)[::-1]).add_prefix("x")
     pipe = make_pipeline(
-        StandardScaler(), VAE(2, max_epochs=20, random_state=0), KMeans(n_init=2, random_state=0)
+        StandardScaler(),
+        VAE(2, consistency=0, max_epochs=20, random_state=0),
+        KMeans(n_init=2, random_state=0),
     )
     scoring = {
         "elbo": elbo_scorer,
@@ -105,7 +107,7 @@ def test_the_elbo_of_held_out_rows_wherever_the_embedder_is(blobs):
     of_some = clone(scaled).fit(train[some]).score(test[some])
     blocks = ColumnTransformer([("pca", PCA(1), ["x0"]), ("vae", scaled, some)])
     clustered = make_pipeline(blocks, StandardScaler(), KMeans(2, n_init=1))
-    search = GridSearchCV(scaled, {"vae__beta": [1.0]}, cv=2)
+    search = GridSearchCV(scaled, {"vae__beta": [vae.beta]}, cv=2)
     for estimator, columns in {
         clustered: list(X),
         make_pipeline(PCA(3), make_union(PCA(1), vae)): None,

@@ -4,7 +4,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Collection
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,10 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         Strings that stand for missing lyrics. They are compared by their words alone, without
         regard to case and punctuation. None, NaN, NA and text without a word are always missing.
 
+    fill_value : float, default=0.0
+        What stands in the columns of missing lyrics, where the output is dense. NaN lets
+        `ConvVAE` tell them from lyrics without a known word.
+
     add_indicator : bool, default=False
         Append a column that is 1 where the lyrics are missing and 0 elsewhere.
 
@@ -199,6 +203,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         "char_ngram_range": [tuple, None],
         "stop_words": [StrOptions(set(_STOP_WORDS)), list, tuple, set, frozenset, None],
         "missing_values": [list, tuple, set, frozenset],
+        "fill_value": [Real],
         "add_indicator": ["boolean"],
         "encoder": [callable, HasMethods("encode"), None],
         "random_state": ["random_state"],
@@ -220,6 +225,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         max_features: int | None = None,
         sublinear_tf: bool = True,
         missing_values: Collection[str] = _MISSING_VALUES,
+        fill_value: float = 0.0,
         add_indicator: bool = False,
         encoder: Callable[[list[str]], Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -233,6 +239,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         self.max_features = max_features
         self.sublinear_tf = sublinear_tf
         self.missing_values = missing_values
+        self.fill_value = fill_value
         self.add_indicator = add_indicator
         self.encoder = encoder
         self.random_state = random_state
@@ -287,7 +294,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray or csr_matrix of shape (n_tracks, n_features_out), float32
-            One row per track, all zeros where the lyrics are missing. Sparse TF-IDF, dense with
+            One row per track, `fill_value` where the lyrics are missing. Sparse TF-IDF, dense with
             `n_components` or `encoder`.
         """
         check_is_fitted(self)
@@ -495,13 +502,20 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     def _assemble(
         self, features: np.ndarray | sparse.csr_matrix, present: np.ndarray
     ) -> np.ndarray | sparse.csr_matrix:
-        """Give the missing lyrics their zero rows and the indicator its column."""
+        """Give the missing lyrics their rows and the indicator its column."""
         rows = np.flatnonzero(present)
         placement = sparse.csr_matrix(
             (np.ones(len(rows), dtype=np.float32), (rows, np.arange(len(rows)))),
             shape=(len(present), len(rows)),
         )
         block = placement @ features
+        if self.fill_value != 0:
+            if sparse.issparse(block):
+                raise ValueError(
+                    f"Got fill_value={self.fill_value!r} for sparse features, which hold zeros "
+                    "only for missing lyrics: give n_components, or leave fill_value at 0."
+                )
+            block[~present] = self.fill_value
         if not self.add_indicator:
             return block
         missing = (~present).astype(np.float32).reshape(-1, 1)
