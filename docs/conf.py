@@ -6,8 +6,7 @@ from latex2mathml.converter import convert
 import sklearn_music
 
 project = "sklearn_music"
-author = "The sklearn_music developers"
-copyright = author
+copyright = "The sklearn_music developers"
 version = release = sklearn_music.__version__
 
 extensions = [
@@ -24,12 +23,7 @@ default_role = "py:obj"
 # The pages of the reference follow each module's __all__.
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
-autodoc_default_options = {
-    "members": True,
-    # What scikit-learn gives to every estimator is documented there.
-    "inherited-members": "BaseEstimator, TransformerMixin, ClassNamePrefixFeaturesOutMixin, "
-    "BaseCrossValidator, Exception",
-}
+autodoc_default_options = {"members": True, "inherited-members": True}
 autodoc_typehints = "none"  # numpydoc's types are for people
 numpydoc_show_class_members = False
 
@@ -37,8 +31,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     # Files without the prefix are programs with arguments of their own.
-    "ignore_pattern": r"[/\\](?!plot_)[^/\\]*\.py$",
-    "filename_pattern": r"[/\\]plot_",
+    "ignore_pattern": r"^(?!plot_)",
     "within_subsection_order": "FileNameSortKey",
     "doc_module": "sklearn_music",
     "backreferences_dir": "gallery/backreferences",
@@ -46,7 +39,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
-    "remove_config_comments": True,
+    "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -64,8 +57,15 @@ html_math_renderer = "mathml"
 
 
 def setup(app):
-    """Write formulas as MathML, which browsers show by themselves: MathJax comes from a network."""
+    app.connect("autodoc-skip-member", _skip_foreign)
+    # Browsers show MathML by themselves, where MathJax would come from a network.
     app.add_html_math_renderer("mathml", (_inline_formula, None), (_formula, None))
+
+
+def _skip_foreign(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn and Python give to every class."""
+    is_own = (getattr(obj, "__module__", None) or "").startswith("sklearn_music")
+    return skip or not is_own or None
 
 
 def _inline_formula(translator, node):
