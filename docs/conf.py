@@ -23,7 +23,6 @@ default_role = "py:obj"
 # The pages of the reference follow each module's __all__.
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
-autodoc_default_options = {"members": True, "inherited-members": True}
 autodoc_typehints = "none"  # numpydoc's types are for people
 numpydoc_show_class_members = False
 
