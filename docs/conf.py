@@ -36,6 +36,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "reference_url": {"sklearn_music": None},
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
     "download_all_examples": False,
     "show_signature": False,
     "write_computation_times": False,
@@ -45,7 +46,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_music"
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"generated/*": ["page-toc"]},
     "show_prev_next": False,
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -119,7 +119,8 @@ class VAE(BaseEmbedder):
 
     References
     ----------
-    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes",
+       ICLR 2014.
     .. [2] I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a
        Constrained Variational Framework", ICLR 2017.
     .. [3] O. Rybkin, K. Daniilidis and S. Levine, "Simple and Effective VAE Training
@@ -128,7 +129,8 @@ class VAE(BaseEmbedder):
        Autoencoders", NeurIPS 2018.
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted
        Autoencoders", ICLR 2016.
-    .. [6] S. Damrich et al., "From t-SNE to UMAP with contrastive learning", ICLR 2023.
+    .. [6] S. Damrich et al., "From t-SNE to UMAP with contrastive learning",
+       ICLR 2023.
 
     Examples
     --------

@@ -35,7 +35,7 @@ pipe = Pipeline(
 )
 grid = {"embed__beta": [0.25, 1, 2], "embed__n_components": [2, 4, 8]}
 by_elbo = GridSearchCV(pipe, grid, scoring=elbo_scorer, cv=3).fit(mfcc)
-by_elbo.best_params_
+print(by_elbo.best_params_)
 
 # %%
 # Are the clusters set apart?

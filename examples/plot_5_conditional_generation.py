@@ -60,7 +60,7 @@ for beta in (4, 16, 64):
     ]
     cvaes[beta] = cvae
     obeys[beta] = np.mean(np.array(nearest) == np.arange(len(names))[:, None])
-{beta: f"{share:.0%} follow the genre" for beta, share in obeys.items()}
+print({beta: f"{share:.0%} follow the genre" for beta, share in obeys.items()})
 
 # %%
 # One track, six genres
