@@ -37,6 +37,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sklearn_music": None},
     "abort_on_example_error": True,
     "capture_repr": ("_repr_html_",),
+    "remove_config_comments": True,
     "download_all_examples": False,
     "show_signature": False,
     "write_computation_times": False,
@@ -65,7 +66,7 @@ def setup(app):
 def _skip_foreign(app, what, name, obj, skip, options):
     """Leave out what scikit-learn and Python give to every class."""
     is_own = (getattr(obj, "__module__", None) or "").startswith("sklearn_music")
-    return skip or not is_own or None
+    return True if what in ("class", "exception") and not is_own else None
 
 
 def _inline_formula(translator, node):

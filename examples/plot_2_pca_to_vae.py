@@ -69,6 +69,7 @@ LatentSpaceDisplay.from_estimator(with_vae, tracks, genres)
 # First PCA, then the VAE. A reconstruction that is the same for all tracks would be the mean
 # spectrogram: a model that has learnt nothing.
 
+# sphinx_gallery_thumbnail_number = 5
 some = genres.drop_duplicates().index[:2]
 ReconstructionDisplay.from_estimator(with_pca[:-1], tracks.loc[some], names=genres[some])
 

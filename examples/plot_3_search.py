@@ -59,6 +59,7 @@ by_clusters = GridSearchCV(pipe, grid, scoring=scoring, cv=NoSplit(), refit=Fals
 # --------------
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 
 def table(search, score):
@@ -74,17 +75,18 @@ tables = {
 }
 figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
 for panel, (title, values) in zip(panels, tables.items(), strict=True):
-    panel.imshow(values, cmap="cividis")
-    for (i, j), value in pd.DataFrame(values.to_numpy()).stack().items():
-        color = "black" if value > values.to_numpy().mean() else "white"
-        panel.text(j, i, f"{value:.3g}", ha="center", va="center", color=color)
+    numbers = values.to_numpy()
+    panel.imshow(numbers, cmap="cividis")
+    for (i, j), number in np.ndenumerate(numbers):
+        color = "black" if 2 * number > numbers.min() + numbers.max() else "white"
+        panel.text(j, i, f"{number:#.3g}", ha="center", va="center", color=color)
     panel.set(title=title, xlabel="n_components", ylabel="beta")
     panel.set_xticks(range(3), values.columns)
     panel.set_yticks(range(3), values.index)
 
 # %%
-# The ELBO prefers ``beta=1``, which is what trains for it, and as few components as it can do
-# with: it asks how well the tracks are described, not whether they fall into groups. So use it to
+# The ELBO prefers ``beta=1``, which trains for just this, and as few components as it can do with:
+# it asks how well the tracks are described, not whether they fall into groups. So use it to
 # find a model that is neither too small nor learnt by heart, and choose between the good ones by
 # what the clusters are for. One seed decided each cell here: before you believe a difference, see
 # :func:`~sklearn_music.metrics.compare_embeddings`.

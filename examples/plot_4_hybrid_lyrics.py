@@ -74,20 +74,22 @@ panel.legend(frameon=False)
 # Heard, and read
 # ---------------
 # With a weight of 0 the clusters are those of the sound, with 32 those of the words. The tracks
-# without lyrics all have the same place among the words, so they are a cluster of their own there,
-# of both languages.
+# without lyrics all have the same place among the words, so they end up in one cluster, of both
+# languages.
 
 from sklearn_music.plotting import ClusterCompositionDisplay, LatentSpaceDisplay
-
-colorings = {"by sound": clusters[0], "by words": clusters[32], "language": tracks["language"]}
-LatentSpaceDisplay.from_predictions(Z * np.where(is_lyrics, 8, 1), colorings)
-
-# %%
 
 figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for panel, weight in zip(panels, (0, 32), strict=True):
     ClusterCompositionDisplay.from_predictions(tracks["language"], clusters[weight], ax=panel)
     panel.set_title(f"weight of the lyrics: {weight}")
+
+# %%
+# The map with a weight of 8, where both count.
+
+LatentSpaceDisplay.from_predictions(
+    Z * np.where(is_lyrics, 8, 1), tracks[["genre", "language"]]
+)
 
 # %%
 # The words that set a cluster apart

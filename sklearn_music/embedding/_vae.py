@@ -105,7 +105,7 @@ class VAE(BaseEmbedder):
     a Gaussian likelihood of variance 1 (its constant left out) and a weight on the KL
     divergence [2]_, both terms summed over their dimensions:
 
-    .. math:: \tfrac12 \lVert x - \hat x \rVert^2
+    .. math:: \tfrac12 \| x - \hat x \|^2
               + \beta \, \tfrac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2)
 
     So beta means the same for every batch size, and columns that are standardised
@@ -113,7 +113,7 @@ class VAE(BaseEmbedder):
 
     `consistency` adds that many times the InfoNCE loss [6]_ of telling, by its latent
     mean, one of a row's nearest neighbours from those of the other rows of the batch; two
-    rows are alike as :math:`1 / (1 + e^s \lVert \mu_i - \mu_j \rVert^2)`, with s learnt.
+    rows are alike as :math:`1 / (1 + e^s \| \mu_i - \mu_j \|^2)`, with s learnt.
 
     `score_samples` adds the constant and takes the mean over the posterior by cubature.
 
