@@ -255,7 +255,9 @@ def test_tables_of_tracks_are_compared_in_pooled_mfccs(tmp_path):
         StandardScaler(),
     )
     same = compare_embeddings(embeddings, tracks, tracks["genre"], n_seeds=1, features=explicit)
-    assert (same["silhouette_space"] == "ColumnTransformer + StandardScaler, 60 columns").all()
+    assert (
+        same["silhouette_space"] == "SpectrogramExtractor of mfcc + StandardScaler, 60 columns"
+    ).all()
     rest = "silhouette_space"
     pd.testing.assert_frame_equal(same.drop(columns=rest), scores.drop(columns=rest))
     with pytest.raises(ValueError, match=r"2 spaces .* can't be compared"):

@@ -50,3 +50,23 @@ def test_cluster_folder(tmp_path, capsys):
     assert clusters["cluster"].between(0, 5).all()
     assert (tmp_path / "out" / "latent_space.png").stat().st_size > 0
     assert (tmp_path / "out" / "reconstructions.png").stat().st_size > 0
+
+
+@pytest.mark.filterwarnings("ignore:Got n_components")
+def test_three_tasks(tmp_path, capsys):
+    music = make_music(18, duration=1, directory=tmp_path / "audio", random_state=0)
+    table = music.data.assign(filename=[Path(path).name for path in music.data["audio"]])
+    table.drop(columns="audio").to_csv(tmp_path / "tracks.csv", index=False)
+    run(
+        "three_tasks.py",
+        *("--tracks", tmp_path / "tracks.csv", "--audio", tmp_path / "audio"),
+        *("--output", tmp_path / "out", "--seeds", 1, "--epochs", 1, "--jobs", 1),
+    )
+    printed = capsys.readouterr().out
+    scores = pd.read_csv(tmp_path / "out" / "three_tasks.csv").set_index("embedding")
+    leaky = "Hard: BetaCVAE, told the genre"
+    assert scores.index[scores["leakage"] > 0].tolist() == [leaky]
+    # A leaky row is never printed without its mark.
+    assert printed.count(leaky) == printed.count(f"{leaky} ⚠ leaks") == 3
+    assert "| Easy: PCA | own silhouette |" in printed
+    assert len(list((tmp_path / "out").glob("*.png"))) == 10

@@ -1,11 +1,13 @@
 """The parts together: what the README promises, on real files."""
 
+import pickle
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
@@ -16,7 +18,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_music import VAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.features import _spectrogram
-from sklearn_music.metrics import CLUSTERING_SCORERS
+from sklearn_music.metrics import CLUSTERING_SCORERS, compare_embeddings
+from sklearn_music.pipelines import (
+    make_beta_cvae_pipeline,
+    make_conv_vae_pipeline,
+    make_pca_pipeline,
+    make_vae_pipeline,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,3 +114,38 @@ def test_all_lyrics_missing_in_a_test_fold(tracks):
     vectorizer = LyricVectorizer(n_components=4).fit(tracks["lyrics"])
     nothing = vectorizer.transform(pd.Series([None, "", "[Instrumental]"]))
     np.testing.assert_array_equal(nothing, np.zeros((3, 4)))
+
+
+@pytest.mark.filterwarnings("ignore:Got n_components")  # so few lyrics have fewer topics
+@pytest.mark.parametrize(
+    "make", [make_pca_pipeline, make_vae_pipeline, make_conv_vae_pipeline, make_beta_cvae_pipeline]
+)
+def test_recipes(make, tracks, tmp_path):
+    pipe = clone(make(3, memory=tmp_path, random_state=0))
+    epochs = {name: 2 for name in pipe.get_params() if name.endswith("__max_epochs")}
+    clusters = pipe.set_params(**epochs).fit_predict(tracks)
+    assert len(np.unique(clusters)) == 3
+    loaded = pickle.loads(pickle.dumps(pipe))
+    np.testing.assert_array_equal(loaded.predict(tracks), pipe.predict(tracks))
+    weights = [value for name, value in pipe.get_params().items() if "transformer_weights" in name]
+    assert weights  # so that a search can vary them
+
+
+@pytest.mark.parametrize("make", [make_conv_vae_pipeline, make_beta_cvae_pipeline])
+@pytest.mark.parametrize(("course_project", "shape"), [(False, (64, 323)), (True, (128, 640))])
+def test_recipes_know_the_size_of_their_spectrograms(make, course_project, shape, tracks):
+    pipe = make(course_project=course_project)
+    extractor = pipe["features"].transformers[0][1]["mel"]
+    assert extractor.fit(tracks[["audio"]][:1]).image_shape_ == shape == pipe["embed"].image_shape
+
+
+@pytest.mark.filterwarnings("ignore:Got n_components")
+def test_the_recipe_of_the_course_project_is_told_the_genre_and_marked(tracks):
+    pipe = make_beta_cvae_pipeline(random_state=0).set_params(embed__max_epochs=1)
+    told = clone(pipe).set_params(embed__encode_condition=True)
+    assert make_beta_cvae_pipeline(course_project=True)["embed"].encode_condition
+    scores = compare_embeddings(
+        {"told": told[:-1], "not told": pipe[:-1]}, tracks, tracks["genre"], n_seeds=1
+    ).set_index("embedding")
+    assert scores["leakage"]["told"] > 0.9
+    assert scores["leakage"].drop("told").eq(0).all()

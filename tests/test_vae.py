@@ -435,3 +435,10 @@ def test_a_warm_start_takes_new_neighbors(blobs):
     X, _ = blobs
     vae = VAE(2, max_epochs=2, warm_start=True, random_state=0).fit(X)
     assert len(vae.fit(X[:20]).history_) == len(vae.partial_fit(X[:3]).history_) - 1 == 4
+
+
+def test_a_warm_start_may_turn_the_consistency_on_and_off(blobs):
+    vae = VAE(2, consistency=0, max_epochs=1, warm_start=True, random_state=0).fit(blobs[0])
+    vae.set_params(consistency=30.0).fit(blobs[0])
+    assert ["consistency" in epoch for epoch in vae.history_] == [False, True]
+    pickle.loads(pickle.dumps(vae)).set_params(consistency=0).fit(blobs[0])

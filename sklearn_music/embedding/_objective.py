@@ -88,8 +88,8 @@ class NegativeELBO(nn.Module):
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
         self.consistency = consistency
-        if consistency:
-            self.log_scale = nn.Parameter(torch.zeros(()))
+        # Always there, so that a warm start may turn the consistency on.
+        self.log_scale = nn.Parameter(torch.zeros(()))
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros(()))
         self.kl_share_ = 1.0  # of beta, while it rises in the first epochs

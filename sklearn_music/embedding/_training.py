@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from skorch.helper import predefined_split
 from torch.utils.data import Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
 from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
@@ -20,8 +21,8 @@ _N_VALUES = 2**22
 # Batches that go to the device at a time where it can't hold all rows.
 _N_BATCHES = 16
 
-# Weights times rows of a step for which a second thread gains a third at the most (measured
-# on two idle cores); where cores are shared, waiting for it costs many times that.
+# Multiplications of a step's forward pass for which a second thread gains a third at the most
+# (measured on two idle cores); where cores are shared, waiting for it costs many times that.
 _SMALL_STEP = 2**28
 
 
@@ -116,12 +117,13 @@ class EmbeddingNet(NeuralNet):
     def initialize_module(self):
         """Build the network."""
         super().initialize_module()
-        self.forward_ = self.module_.forward
+        self.forward_, self.amp_ = self.module_.forward, False
         return self
 
     def infer(self, x, **fit_params):
         """Return the network's output for a batch that is on the device already."""
-        return self.forward_(*x)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.amp_):
+            return self.forward_(*x)
 
     @property
     def epochs_(self):
@@ -259,51 +261,48 @@ def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=Fa
         net.train_split = predefined_split(Rows(X_valid, net.device))
     try:
         with _as_many_threads_as_pay(net):
-            if amp:
-                net.forward_ = _in_bfloat16(net.forward_, rows.device)
+            net.amp_ = amp and _has_bfloat16(rows.device)
             if compile:
-                net.forward_ = _compiled(net, rows)
+                _compile(net, rows)
             net.partial_fit(rows, epochs=epochs)
     except Interrupted as interrupt:
         raise KeyboardInterrupt from interrupt
     finally:
         # Else the fitted net would hold the validation rows, and so would its pickle.
         net.train_split = None
-        net.forward_ = net.module_.forward
+        net.forward_, net.amp_ = net.module_.forward, False
     # The last batch's gradients would be kept as long as the net.
     net.optimizer_.zero_grad(set_to_none=True)
 
 
-def _in_bfloat16(forward, device):
-    """Return the forward pass in mixed precision, where the device has it."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        warnings.warn(
-            f"amp=True needs bfloat16, which {torch.cuda.get_device_name(device)} has not: "
-            "training in float32.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return forward
-    return torch.autocast(device.type, torch.bfloat16)(forward)
+def _has_bfloat16(device):
+    if device.type != "cuda" or torch.cuda.is_bf16_supported():
+        return True
+    warnings.warn(
+        f"amp=True needs bfloat16, which {torch.cuda.get_device_name(device)} has not: "
+        "training in float32.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False
 
 
-def _compiled(net, rows):
-    """Return the forward pass compiled, after a trial; as it is where it can't be."""
-    compiled = torch.compile(net.forward_)
+def _compile(net, rows):
+    """Compile the forward pass, and try it; leave it as it is where that can't be done."""
+    net.forward_ = torch.compile(net.module_.forward)
     net.module_.train()
     try:
         with seeded(0):
             batch, _ = next(iter(Batches(rows, net.batch_size)))
-            torch.cat([part.flatten() for part in compiled(*batch)]).sum().backward()
+            torch.cat([part.flatten() for part in net.infer(batch)]).sum().backward()
     except Exception as error:  # a missing compiler shows as one of many classes
+        net.forward_ = net.module_.forward
         warnings.warn(
             f"compile=True can't be had here, training without it: {type(error).__name__}: "
             f"{str(error).splitlines()[0]}",
             RuntimeWarning,
             stacklevel=2,
         )
-        return net.forward_
-    return compiled
 
 
 @contextmanager
@@ -312,8 +311,8 @@ def memory_errors(device, batch):
     try:
         yield
     except RuntimeError as error:
-        # On a CPU it is no class of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        # On a CPU and on MPS it is no class of its own.
+        if not any(words in str(error) for words in ("out of memory", "allocate memory")):
             raise
         if torch.device(device).type == "cuda":
             torch.cuda.empty_cache()
@@ -327,13 +326,20 @@ def memory_errors(device, batch):
 @contextmanager
 def _as_many_threads_as_pay(net):
     n_threads = torch.get_num_threads()
-    n_weights = sum(weights.numel() for weights in net.module_.parameters())
-    if torch.device(net.device).type == "cpu" and n_weights * net.batch_size < _SMALL_STEP:
+    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
         torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+def _n_multiplications(net):
+    """Return those of a step's forward pass; twice as many operations are counted."""
+    row = torch.zeros(1, net.module__n_features, device=net.device)
+    with torch.no_grad(), seeded(0), FlopCounterMode(display=False) as counter:
+        net.module_(row)
+    return counter.get_total_flops() / 2 * net.batch_size
 
 
 def row_batches(X, device):

@@ -247,7 +247,7 @@ def format_comparison(scores):
     for _, row in scores.sort_values("target", kind="stable").iterrows():
         embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else str(row["embedding"])
         label = [str(row["target"]), embedding, str(row["n_clusters"])]
-        cells = [f"{row[name]:.3f} ± {row[f'{name}_ci']:.3f}" for name in _SCORES]
+        cells = [_cell(row[name], row[f"{name}_ci"]) for name in _SCORES]
         lines.append("| " + " | ".join(label + cells) + " |")
     lines += ["", f"Silhouettes are taken in one space: {spaces[0]}."]
     if scores["leakage"].any():
@@ -257,6 +257,11 @@ def format_comparison(scores):
             "its scores measure this, not what it found.",
         ]
     return "\n".join(lines)
+
+
+def _cell(mean, half_width):
+    # A single seed has no interval.
+    return f"{mean:.3f}" if np.isnan(half_width) else f"{mean:.3f} ± {half_width:.3f}"
 
 
 def _scores(estimator, X, targets, space, seed, telling_columns):

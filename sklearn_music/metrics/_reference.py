@@ -98,5 +98,8 @@ def _is_numeric(X):
 def _name(features):
     if isinstance(features, str):
         return "X"
-    steps = features if isinstance(features, Pipeline) else [features]
-    return " + ".join(type(step).__name__ for step in steps)
+    if isinstance(features, Pipeline):
+        return " + ".join(map(_name, features))
+    if isinstance(features, ColumnTransformer):
+        return ", ".join(f"{_name(block)} of {name}" for name, block, _ in features.transformers)
+    return type(features).__name__

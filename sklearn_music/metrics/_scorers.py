@@ -131,7 +131,7 @@ def elbo_scorer(estimator, X, y=None):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_music import VAE
     >>> from sklearn_music.metrics import elbo_scorer
-    >>> pipe = make_pipeline(StandardScaler(), VAE(2, random_state=0))
+    >>> pipe = make_pipeline(StandardScaler(), VAE(2, consistency=0, random_state=0))
     >>> search = GridSearchCV(pipe, {"vae__max_epochs": [1, 10]}, scoring=elbo_scorer, cv=2)
     >>> search.fit(load_iris().data).best_params_
     {'vae__max_epochs': 10}
