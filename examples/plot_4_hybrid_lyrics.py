@@ -87,9 +87,7 @@ for panel, weight in zip(panels, (0, 32), strict=True):
 # %%
 # The map with a weight of 8, where both count.
 
-LatentSpaceDisplay.from_predictions(
-    Z * np.where(is_lyrics, 8, 1), tracks[["genre", "language"]]
-)
+LatentSpaceDisplay.from_predictions(Z * np.where(is_lyrics, 8, 1), tracks[["genre", "language"]])
 
 # %%
 # The words that set a cluster apart
