@@ -2,8 +2,9 @@
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.pycode import ModuleAnalyzer
 
-import sklearn_music
+import sklearn_music.metrics
 
 project = "sklearn_music"
 copyright = "The sklearn_music developers"
@@ -58,7 +59,9 @@ html_math_renderer = "mathml"
 
 
 def setup(app):
+    """Connect what Sphinx is to call."""
     app.connect("autodoc-skip-member", _skip_foreign)
+    app.connect("autodoc-process-docstring", _take_comment)
     # Browsers show MathML by themselves, where MathJax would come from a network.
     app.add_html_math_renderer("mathml", (_inline_formula, None), (_formula, None))
 
@@ -67,6 +70,13 @@ def _skip_foreign(app, what, name, obj, skip, options):
     """Leave out what scikit-learn and Python give to every class."""
     is_own = (getattr(obj, "__module__", None) or "").startswith("sklearn_music")
     return True if what in ("class", "exception") and not is_own else None
+
+
+def _take_comment(app, what, name, obj, options, lines):
+    """Document a constant by the comment above it, which Sphinx finds in its own module only."""
+    if obj is sklearn_music.metrics.CLUSTERING_SCORERS:
+        comments = ModuleAnalyzer.for_module("sklearn_music.metrics._clustering").find_attr_docs()
+        lines[:] = comments["", "CLUSTERING_SCORERS"]
 
 
 def _inline_formula(translator, node):

@@ -65,7 +65,7 @@ import numpy as np
 def table(search, score):
     results = pd.DataFrame(search.cv_results_)
     results.columns = [name.removeprefix("param_embed__") for name in results]
-    return results.pivot(index="beta", columns="n_components", values=f"mean_test_{score}")
+    return results.pivot_table(f"mean_test_{score}", "beta", "n_components")
 
 
 tables = {
