@@ -91,8 +91,9 @@ LatentTraversalDisplay.from_estimator(with_vae[:-1], tracks, components=widest)
 # %%
 # Which is better?
 # ----------------
-# On these tracks neither: the intervals over the seeds (``ari_ci``) tell how far a difference can
-# be believed. Look at :ref:`what was measured on real data <defaults>` before you choose.
+# Three seeds on made-up tracks can't tell: the width of the intervals (``ari_ci``) says how far a
+# difference can be believed. Look at :ref:`what was measured on real data <defaults>` before you
+# choose.
 
 from sklearn_music.metrics import compare_embeddings
 
