@@ -1,6 +1,7 @@
 """The scikit-learn face of the embedders."""
 
 import copy
+import os
 import warnings
 from numbers import Integral, Real
 
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar, validate_dat
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
+from ._checkpoint import Checkpoint
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
 from ._training import (
@@ -61,6 +63,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "device": [str],
         "amp": ["boolean"],
         "compile": ["boolean"],
@@ -161,22 +164,31 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "train_loss, or use early_stopping=True."
             )
 
+        checkpoint = state = None
+        if self.checkpoint_dir is not None and previous is None:
+            checkpoint, state = self._find_checkpoint(X, settings, callbacks)
+            self._seed = checkpoint.seed
+            callbacks.append(checkpoint)
         device = resolve_device(self.device)
         with memory_errors(device, f"batch_size={self.batch_size}"):
             net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
             if previous is not None:
                 set_state(net, get_state(previous))
             with seeded(self._seed, len(net.history)):
+                if checkpoint is not None and state is not None:
+                    checkpoint.restore(net, state)
                 train(
                     net,
                     X,
                     X_valid,
                     positives=self._positives(X),
-                    epochs=epochs,
+                    epochs=epochs - (len(net.history) if state else 0),
                     amp=self.amp,
                     compile=self.compile,
                 )
                 summary = summarize(net, X)
+        if checkpoint is not None:
+            checkpoint.remove()
 
         self.net_ = net
         self.kl_per_component_ = summary["kl"]
@@ -190,6 +202,16 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._net_settings = settings
         self._n_features_out = settings["module__n_components"]
         return self
+
+    def _find_checkpoint(self, X, settings, callbacks):
+        if callbacks:
+            raise ValueError(
+                "checkpoint_dir can't be had with callbacks or early_stopping, whose own state "
+                "would be lost: leave out either."
+            )
+        seed = None if self.random_state is None else self._seed
+        identity = (type(self).__name__, settings, self.amp, seed, X)
+        return Checkpoint.of_fit(self.checkpoint_dir, self._seed, *identity)
 
     def transform(self, X):
         """Return the mean of the posterior of each row.

@@ -70,6 +70,9 @@ class BetaCVAE(BaseEmbedder):
         The number of epochs to wait for a lower loss, where `early_stopping`.
     callbacks : list of skorch.callbacks.Callback, default=None
         Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
+    checkpoint_dir : str or path, default=None
+        A folder in which `fit` keeps the state after each epoch. The same call after a
+        crash goes on from there, and ends with the same weights on a CPU.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.
@@ -187,6 +190,7 @@ class BetaCVAE(BaseEmbedder):
         validation_fraction=0.1,
         n_iter_no_change=10,
         callbacks=None,
+        checkpoint_dir=None,
         device="auto",
         amp=False,
         compile=False,
@@ -213,6 +217,7 @@ class BetaCVAE(BaseEmbedder):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
         self.compile = compile
