@@ -94,7 +94,8 @@ class ClusterReport:
 
     References
     ----------
-    .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
+    .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE",
+       JMLR 9, 2008.
 
     Examples
     --------
