@@ -73,7 +73,7 @@ def test_three_tasks(tmp_path, capsys):
 
 
 def test_cluster_folder_without_lyrics(tmp_path, capsys):
-    music = make_music(12, duration=1, directory=tmp_path / "audio", random_state=0)
+    music = make_music(18, duration=1, directory=tmp_path / "audio", random_state=0)
     table = music.data[["genre"]].assign(filename=[Path(p).name for p in music.data["audio"]])
     table.to_csv(tmp_path / "tracks.csv", index=False)
     run(
