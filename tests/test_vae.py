@@ -449,3 +449,11 @@ def test_validation_has_the_loss_of_the_training():
     vae = VAE(8, early_stopping=True, validation_fraction=0.3, max_epochs=20, random_state=0).fit(X)
     last = vae.history_[-1]
     assert last["valid_loss"] == pytest.approx(last["train_loss"], rel=0.4)
+
+
+def test_thousands_of_columns_do_not_overflow(rng):
+    """The first steps send the log-variance where its exponential is infinite."""
+    X = rng.standard_normal((64, 1)) + 0.1 * rng.standard_normal((64, 20_000))
+    vae = VAE(4, max_epochs=4, batch_size=16, lr=0.01, device="cpu", random_state=0)
+    losses = [epoch["train_loss"] for epoch in vae.fit(X).history_]
+    assert max(losses) < 1e9

@@ -322,7 +322,7 @@ class BetaCVAE(BaseEmbedder):
         return self.inverse_transform(self._prior(n_samples, random_state), condition)
 
     def _train(self, X, *, previous, **kwargs):
-        if previous is not None:
+        if previous is not None and np.shape(X)[1:] == (self.n_features_in_,):
             columns = self._find_condition(X if hasattr(X, "iloc") else np.asarray(X))
             if not np.array_equal(columns, self._condition_columns):
                 raise ValueError(

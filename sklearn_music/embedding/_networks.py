@@ -10,6 +10,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+# Of a posterior, as far as it is taken at its word.
+_MAX_LOG_VARIANCE = 2.0
+
 
 class Network(nn.Module):
     """What all of them do: encode a row, draw, decode, compare.
@@ -92,8 +95,7 @@ class DenseNetwork(Network):
     def encode(self, x):
         """Return the mean and the log-variance of the posterior, each (n_rows, n_components)."""
         encoded = x if self.encode_condition else x[:, : self.n_inputs]
-        mean, log_variance = self.encoder(encoded).chunk(2, dim=1)
-        return mean, log_variance
+        return _posterior(self.encoder(encoded))
 
     def decode(self, z, condition):
         """Return the mean of the likelihood, (n_rows, n_inputs)."""
@@ -174,8 +176,7 @@ class ConvNetwork(Network):
             parts.append(self.side_encoder(torch.cat([side, is_there], dim=1)))
         if self.encode_condition:
             parts.append(self.condition(x))
-        mean, log_variance = self.head(torch.cat(parts, dim=1)).chunk(2, dim=1)
-        return mean, log_variance
+        return _posterior(self.head(torch.cat(parts, dim=1)))
 
     def decode(self, z, condition):
         """Return the mean of the likelihood, (n_rows, n_inputs)."""
@@ -206,6 +207,18 @@ class ConvNetwork(Network):
     def has_side(self, x):
         """Tell of each row whether its side features are all there, (n_rows, 1)."""
         return ~x[:, self.n_pixels : self.n_inputs].isnan().any(dim=1, keepdim=True)
+
+
+def _posterior(outputs):
+    """Return mean and log-variance, which above a bound grows as its logarithm only.
+
+    The first steps of Adam on thousands of columns throw it up to where its exponential
+    overflows, or where one gradient spoils the step sizes of many epochs. A posterior wider than
+    the prior, whose log-variance is 0, is never of use.
+    """
+    mean, log_variance = outputs.chunk(2, dim=1)
+    excess = (log_variance - _MAX_LOG_VARIANCE).clamp(min=0)
+    return mean, torch.minimum(log_variance, _MAX_LOG_VARIANCE + excess.log1p())
 
 
 def _perceptron(sizes):
