@@ -43,7 +43,7 @@ class TrainingHistoryDisplay:
     >>> vae = VAE(2, beta=0.1, max_epochs=20, random_state=0).fit(load_iris().data)
     >>> display = TrainingHistoryDisplay(vae.history_).plot()
     >>> [panel.get_title() for panel in display.ax_]
-    ['loss', 'reconstruction', 'KL divergence (nats)', 'active units']
+    ['loss', 'reconstruction', 'latent space (nats)', 'active units']
     """
 
     def __init__(self, history):
