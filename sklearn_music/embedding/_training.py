@@ -301,9 +301,10 @@ def _compile(net, rows):
             torch.cat([part.flatten() for part in net.infer(batch)]).sum().backward()
     except Exception as error:  # a missing compiler shows as one of many classes
         net.forward_ = net.module_.forward
+        first_line = str(error).partition("\n")[0]
         warnings.warn(
-            f"compile=True can't be had here, training without it: {type(error).__name__}: "
-            f"{str(error).splitlines()[0]}",
+            "compile=True can't be had here, training without it: "
+            f"{type(error).__name__}: {first_line}",
             RuntimeWarning,
             stacklevel=2,
         )
