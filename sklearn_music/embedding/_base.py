@@ -103,7 +103,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         previous = getattr(self, "net_", None) if self.warm_start else None
         self._fit(X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping)
-        if self.active_units_ < max(min(2, self.n_components), 0.1 * self.n_components):
+        if has_collapsed(self):
             remedies = [f"lower beta (it is {self.beta:g})"]
             if not self.kl_warmup:
                 remedies.append("let it rise from 0 (kl_warmup)")
@@ -388,6 +388,12 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def has_collapsed(embedder):
+    """Tell whether fewer than two components, or than a tenth of them, are active."""
+    n_components = embedder.n_components
+    return embedder.active_units_ < max(min(2, n_components), 0.1 * n_components)
 
 
 def check_image_shape(image_shape, n_columns):

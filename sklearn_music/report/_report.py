@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from ..embedding._base import BaseEmbedder
+from ..embedding._base import BaseEmbedder, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics._parts import fitted_with_labels, parts
@@ -408,14 +408,12 @@ def _about_target(name, labels, leakage):
 
 
 def _about_collapse(embedder):
-    # Where fit warns of it too.
-    n_components = embedder.n_components
-    if embedder.active_units_ >= max(min(2, n_components), 0.1 * n_components):
+    if not has_collapsed(embedder):
         return None
     return (
         f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
-        f"of {n_components} latent components tell the tracks apart, so that these clusters mean "
-        f"little. Lower beta (it is {embedder.beta:g}), or scale the columns."
+        f"of {embedder.n_components} latent components tell the tracks apart, so that these "
+        f"clusters mean little. Lower beta (it is {embedder.beta:g}), or scale the columns."
     )
 
 
