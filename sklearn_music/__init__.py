@@ -10,6 +10,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `VAE`                        columns of numbers to a latent space, and back
 `ConvVAE`                    the same for spectrograms, with side features
 `BetaCVAE`                   the same beyond a condition, the genre for example
+`VaDE`                       columns of numbers to clusters, with soft assignments
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
 `sklearn_music.metrics`      scores, scorers for a search, comparison with chance
@@ -22,7 +23,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE, BetaCVAE, ConvVAE
+from .embedding import VAE, BetaCVAE, ConvVAE, VaDE
 from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
@@ -34,4 +35,5 @@ __all__ = [
     "GenreEncoder",
     "LyricVectorizer",
     "SpectrogramExtractor",
+    "VaDE",
 ]

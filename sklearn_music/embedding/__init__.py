@@ -2,6 +2,7 @@
 
 from ._beta_cvae import BetaCVAE
 from ._conv_vae import ConvVAE
+from ._vade import VaDE
 from ._vae import VAE
 
-__all__ = ["VAE", "BetaCVAE", "ConvVAE"]
+__all__ = ["VAE", "BetaCVAE", "ConvVAE", "VaDE"]

@@ -270,8 +270,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X)
         rng = np.random.default_rng(self._seed)
         nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
-        variance = self.noise_variance_
-        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes, variance), X)
+        variance, kl = self.noise_variance_, self.net_.criterion_.kl
+        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes, variance, kl), X)
 
     def score(self, X, y=None):
         """Return the mean of the rows' evidence lower bounds.
@@ -439,7 +439,8 @@ def _check_same_network(before, now):
     changed = {
         name.split("__")[1]: (before[name], now[name])
         for name in now
-        if name.startswith(("module__", "criterion__decoder")) and before[name] != now[name]
+        if name.startswith(("module__", "criterion__decoder", "criterion__n_"))
+        and before[name] != now[name]
     }
     if changed:
         raise ValueError(

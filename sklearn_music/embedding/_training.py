@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
-from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
+from ._objective import NegativeELBO, is_active, posterior_sums
 
 # Numbers that a fitted net works on at a time; it bounds the memory, not the result.
 _N_VALUES = 2**22
@@ -362,7 +362,7 @@ def summarize(net, X):
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         errors, _, mean, log_variance = net.module_(x)
-        totals += posterior_sums(kl_divergence(mean, log_variance), mean)
+        totals += posterior_sums(net.criterion_.kl(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
