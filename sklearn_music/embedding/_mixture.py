@@ -53,31 +53,25 @@ class MixtureELBO(NegativeELBO):
         """
         if not self.has_begun:
             return kl_divergence(mean, log_variance)
-        kl = self._divergences(mean, log_variance)
-        log_shares = self._log_shares(kl)
+        log_shares = self._log_shares(mean)
         shares = log_shares.exp()
         if self.sizes_ is not None:
-            self.sizes_ += shares.detach().sum(dim=0)
-        of_shares = (shares * (log_shares - self._log_weights())).sum(dim=1, keepdim=True)
-        return (shares[:, :, None] * kl).sum(dim=1) + of_shares / mean.shape[1]
+            self.sizes_ += (shares == shares.amax(dim=1, keepdim=True)).sum(dim=0)
+        kl = kl_divergence(self._deviations(mean), log_variance[:, None] - self.log_variances)
+        of_shares = (shares * (log_shares - self.logits.log_softmax(dim=0))).sum(dim=1)
+        return (shares[:, :, None] * kl).sum(dim=1) + of_shares[:, None] / mean.shape[1]
 
-    def shares(self, mean, log_variance):
-        """Return the share of each row in each cluster, (n_rows, n_clusters).
+    def shares(self, mean):
+        """Return the share of each place in each cluster, (n_rows, n_clusters)."""
+        return self._log_shares(mean).exp()
 
-        They are those that make the divergence from the prior smallest.
-        """
-        return self._log_shares(self._divergences(mean, log_variance)).exp()
+    def _log_shares(self, mean):
+        deviations = self._deviations(mean).square() + self.log_variances
+        return (self.logits - 0.5 * deviations.sum(dim=2)).log_softmax(dim=1)
 
-    def _log_weights(self):
-        return self.logits.log_softmax(dim=0)
-
-    def _log_shares(self, kl):
-        return (self._log_weights() - kl.sum(dim=2)).log_softmax(dim=1)
-
-    def _divergences(self, mean, log_variance):
-        """Return each posterior's divergence from each cluster, by component."""
-        deviation = (mean[:, None] - self.means) * (-0.5 * self.log_variances).exp()
-        return kl_divergence(deviation, log_variance[:, None] - self.log_variances)
+    def _deviations(self, mean):
+        """Return how far each place is from each cluster's centre, in its deviations."""
+        return (mean[:, None] - self.means) * (-0.5 * self.log_variances).exp()
 
     @torch.no_grad()
     def begin(self, weights, means, variances):
@@ -88,14 +82,15 @@ class MixtureELBO(NegativeELBO):
         self.has_begun = True
 
     @torch.no_grad()
-    def split_for(self, empty):
-        """Give an empty cluster half of the one with the largest weight."""
-        largest = self.logits.argmax()
-        self.logits[largest] -= math.log(2)
-        self.logits[empty] = self.logits[largest]
-        self.log_variances[empty] = self.log_variances[largest]
-        deviation = (0.5 * self.log_variances[largest]).exp()
-        self.means[empty] = self.means[largest] + deviation * torch.randn_like(deviation)
+    def split(self, largest, empty):
+        """Give an empty cluster one half of the largest, cut across its longest axis."""
+        for part in (self.logits, self.means, self.log_variances):
+            part[empty] = part[largest]
+        axis = self.log_variances[largest].argmax()
+        # Of a normal distribution, each half has its mean there.
+        shift = math.sqrt(2 / math.pi) * (0.5 * self.log_variances[largest, axis]).exp()
+        self.means[largest, axis] -= shift
+        self.means[empty, axis] += shift
 
 
 class MixtureStart(Callback):
@@ -126,8 +121,10 @@ class MixtureStart(Callback):
         """Fill the clusters that no row is in."""
         sizes, net.criterion_.sizes_ = net.criterion_.sizes_, None
         if sizes is not None:
-            for empty in (sizes < 0.5).nonzero().flatten().tolist():
-                net.criterion_.split_for(empty)
+            for empty in (sizes == 0).nonzero().flatten().tolist():
+                largest = int(sizes.argmax())
+                net.criterion_.split(largest, empty)
+                sizes[largest] /= 2
 
     def on_train_end(self, net, X=None, **kwargs):
         """Begin the mixture if it has not begun."""
@@ -141,8 +138,8 @@ class MixtureStart(Callback):
         mixture = GaussianMixture(
             net.criterion__n_clusters,
             covariance_type="diag",
-            # A cluster holds the whole posteriors of its rows, not their means only.
-            reg_covar=float(log_variance.exp().mean()),
+            # As wide as the posteriors are, but not so wide that all clusters become one.
+            reg_covar=1e-6 + min(log_variance.exp().mean(), 0.1 * mean.var(0).mean()).item(),
             n_init=self.n_init,
             random_state=int(torch.randint(2**31, ())),
         )

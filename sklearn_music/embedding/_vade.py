@@ -121,18 +121,16 @@ class VaDE(ClusterMixin, VAE):
     It does not always beat KMeans, on 502 songs' MFCCs for example, nor a `VAE` with KMeans
     behind it: the user guide has the numbers (:ref:`defaults`).
 
-    The KL divergence of a row's posterior :math:`q` from the prior is, with the clusters'
-    weights :math:`\pi_c` and Gaussians :math:`p_c` [1]_,
+    With the clusters' weights :math:`\pi_c` and Gaussians :math:`p_c`, the KL divergence of a
+    row's posterior :math:`q`, of mean :math:`\mu`, from the prior is [1]_
 
     .. math:: \sum_c \gamma_c \left( \mathrm{KL}(q \| p_c) + \log \frac{\gamma_c}{\pi_c} \right)
-              = -\log \sum_c \pi_c \, e^{-\mathrm{KL}(q \| p_c)}
+              \quad \text{with} \quad \gamma_c \propto \pi_c \, p_c(\mu)
 
-    for the shares :math:`\gamma_c \propto \pi_c \, e^{-\mathrm{KL}(q \| p_c)}` that make it
-    smallest; `predict_proba` returns these. The paper takes them from a draw from the
-    posterior instead.
+    The shares :math:`\gamma` are what `predict_proba` returns. The paper takes them at a draw
+    from the posterior, not at its mean.
 
-    In training, a cluster that no row is left in is given half of the one with the largest
-    weight.
+    At the end of an epoch, a cluster that no row was in takes one half of the largest.
 
     References
     ----------
@@ -281,7 +279,7 @@ class VaDE(ClusterMixin, VAE):
         check_is_fitted(self)
         X = self._check_rows(X)
         module, criterion = self.net_.module_, self.net_.criterion_
-        return self._map(lambda rows: criterion.shares(*module.encode(rows)), X)
+        return self._map(lambda rows: criterion.shares(module.encode(rows)[0]), X)
 
     def _train(self, X, **kwargs):
         super()._train(X, **kwargs)
