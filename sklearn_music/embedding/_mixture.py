@@ -134,7 +134,9 @@ class MixtureStart(Callback):
     @torch.no_grad()
     def _begin(self, net, rows):
         posteriors = [net.module_.encode(x) for (x, *_), _ in Batches(rows, net.batch_size)]
-        mean, log_variance = (torch.cat(parts).double() for parts in zip(*posteriors, strict=True))
+        mean, log_variance = (
+            torch.cat(parts).cpu().double() for parts in zip(*posteriors, strict=True)
+        )
         mixture = GaussianMixture(
             net.criterion__n_clusters,
             covariance_type="diag",
@@ -146,6 +148,6 @@ class MixtureStart(Callback):
         with warnings.catch_warnings():
             # This is a start only, and labels that are too few are warned of at the end.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(mean.cpu().numpy())
+            mixture.fit(mean.numpy())
         parts = (mixture.weights_, mixture.means_, mixture.covariances_)
-        net.criterion_.begin(*(torch.from_numpy(part).to(mean.device) for part in parts))
+        net.criterion_.begin(*(torch.from_numpy(part) for part in parts))

@@ -118,8 +118,8 @@ class VaDE(ClusterMixin, VAE):
 
     Notes
     -----
-    It does not always beat KMeans, on 502 songs' MFCCs for example, nor a `VAE` with KMeans
-    behind it: the user guide has the numbers (:ref:`defaults`).
+    On 502 songs' MFCCs it does not beat KMeans, and it beats a `VAE` with KMeans behind it by
+    little or nothing: the user guide has the numbers (:ref:`defaults`).
 
     With the clusters' weights :math:`\pi_c` and Gaussians :math:`p_c`, the KL divergence of a
     row's posterior :math:`q`, of mean :math:`\mu`, from the prior is [1]_
