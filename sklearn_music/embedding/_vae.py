@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+from joblib import parallel_config
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 
@@ -215,7 +216,10 @@ class VAE(BaseEmbedder):
         if not self.consistency or len(X) == 1:
             return None
         neighbors = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X) - 1)).fit(X)
-        return neighbors.kneighbors(return_distance=False)
+        # A fit holds torch's random state, for which others in this process wait: if it then
+        # waited for workers of an outer backend, who wait for those, none would go on.
+        with parallel_config(backend="sequential"):
+            return neighbors.kneighbors(return_distance=False)
 
     def _network_settings(self, n_features):
         return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}
