@@ -3,10 +3,12 @@
 import os
 import signal
 
+import dask
 import joblib
 import numpy as np
 import pytest
 from dask.distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
@@ -37,11 +39,16 @@ class KillOnce(Callback):
 def client(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     local = {"host": "127.0.0.1", "dashboard_address": None}
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, **local) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    # What workers need is imported once, in the process that they are forked from.
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", "sklearn_music.metrics"])
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, **local) as cluster,
+            Client(cluster) as client,
+        ):
+            # What is scattered before the second is there would be on the first alone.
+            client.wait_for_workers(2)
+            yield client
 
 
 def test_a_search_outlives_a_worker(client, tmp_path):
