@@ -21,6 +21,7 @@ from skorch.callbacks import EarlyStopping
 from ..exceptions import PosteriorCollapseWarning
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
+from ._stacked import take
 from ._training import (
     EmbeddingNet,
     get_state,
@@ -143,10 +144,33 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _train(self, X, *, epochs, previous, early_stopping):
         X = self._check_rows(X, reset=previous is None)
         settings = self._settings(X.shape[1])
-        if previous is None:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        else:
+        if previous is not None:
             _check_same_network(self._net_settings, settings)
+        with memory_errors(resolve_device(self.device), f"batch_size={self.batch_size}"):
+            # A search may have trained the network already, together with others.
+            stacked = take(self, X) if previous is None and epochs == self.max_epochs else None
+            if previous is None:
+                self._seed = self._draw_seed()
+            if stacked is None:
+                net, summary = self._train_net(X, settings, epochs, previous, early_stopping)
+            else:
+                net, summary, self._seed = stacked
+
+        self.net_ = net
+        self.kl_per_component_ = summary["kl"]
+        self.active_units_ = summary["active_units"]
+        self.noise_variance_ = summary["noise_variance"]
+        self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
+        self.device_ = str(torch.device(net.device))
+        self.history_ = [
+            {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
+        ]
+        self._net_settings = settings
+        self._n_features_out = settings["module__n_components"]
+        return self
+
+    def _train_net(self, X, settings, epochs, previous, early_stopping):
+        """Return a trained net and what it does with the rows."""
         # Copies, since a fit must not change a parameter, and some hold the optimizer after it.
         callbacks = copy.deepcopy(list(self.callbacks or ()))
         X_valid = None
@@ -161,35 +185,25 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "train_loss, or use early_stopping=True."
             )
 
-        device = resolve_device(self.device)
-        with memory_errors(device, f"batch_size={self.batch_size}"):
-            net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
-            if previous is not None:
-                set_state(net, get_state(previous))
-            with seeded(self._seed, len(net.history)):
-                train(
-                    net,
-                    X,
-                    X_valid,
-                    positives=self._positives(X),
-                    epochs=epochs,
-                    amp=self.amp,
-                    compile=self.compile,
-                )
-                summary = summarize(net, X)
+        net = self._initialized_net(
+            settings, resolve_device(self.device), callbacks=callbacks, verbose=self.verbose
+        )
+        if previous is not None:
+            set_state(net, get_state(previous))
+        with seeded(self._seed, len(net.history)):
+            train(
+                net,
+                X,
+                X_valid,
+                positives=self._positives(X),
+                epochs=epochs,
+                amp=self.amp,
+                compile=self.compile,
+            )
+            return net, summarize(net, X)
 
-        self.net_ = net
-        self.kl_per_component_ = summary["kl"]
-        self.active_units_ = summary["active_units"]
-        self.noise_variance_ = summary["noise_variance"]
-        self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
-        self.device_ = str(device)
-        self.history_ = [
-            {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
-        ]
-        self._net_settings = settings
-        self._n_features_out = settings["module__n_components"]
-        return self
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def transform(self, X):
         """Return the mean of the posterior of each row.

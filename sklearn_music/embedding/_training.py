@@ -66,14 +66,24 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle = shuffle
 
+    def orders(self, generator=None):
+        """Draw which rows come one after the other, and the positive of each where they have one.
+
+        Returns
+        -------
+        orders : list of Tensor of shape (n_rows,)
+            One, or two where the rows have positives.
+        """
+        n = len(self.rows)
+        order = torch.randperm(n, generator=generator) if self.shuffle else torch.arange(n)
+        if self.rows.positives is None:
+            return [order]
+        which = torch.randint(self.rows.positives.shape[1], (n,), generator=generator)
+        return [order, self.rows.positives[order, which]]
+
     def __iter__(self):
         """Yield (x, positives) or (x,), and no target."""
-        n = len(self.rows)
-        order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        orders = [order]
-        if self.rows.positives is not None:
-            which = torch.randint(self.rows.positives.shape[1], (n,))
-            orders.append(self.rows.positives[order, which])
+        orders = self.orders()
         X, device = self.rows.X, self.rows.device
         is_there = X.device.type == device.type
         n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
@@ -247,11 +257,15 @@ _RANDOM_STATE = threading.RLock()
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
-    entropy = np.random.SeedSequence(seed).generate_state(1)
     cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
-        torch.manual_seed(int(entropy[0]))
+        torch.manual_seed(entropy(*seed))
         yield
+
+
+def entropy(*seed):
+    """Return what torch's generators are seeded by."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=False):
@@ -260,7 +274,7 @@ def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=Fa
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device))
     try:
-        with _as_many_threads_as_pay(net):
+        with as_many_threads_as_pay(net):
             net.amp_ = amp and _has_bfloat16(rows.device)
             if compile:
                 _compile(net, rows)
@@ -324,9 +338,10 @@ def memory_errors(device, batch):
 
 
 @contextmanager
-def _as_many_threads_as_pay(net):
+def as_many_threads_as_pay(net, n_nets=1):
+    """Let torch train in one thread where a step of so many nets is small."""
     n_threads = torch.get_num_threads()
-    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
+    if torch.device(net.device).type == "cpu" and n_nets * _n_multiplications(net) < _SMALL_STEP:
         torch.set_num_threads(1)
     try:
         yield
@@ -350,13 +365,14 @@ def row_batches(X, device):
 
 
 @torch.no_grad()
-def summarize(net, X):
+def summarize(net, X, generator=None):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
     totals = torch.zeros(3, net.module__n_components, device=net.device)
     error = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
-        errors, _, mean, log_variance = net.module_(x)
+        noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
+        errors, _, mean, log_variance = net.module_(x, noise=noise)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
         error += errors.sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
