@@ -9,6 +9,7 @@ network that this fit would have made, up to the rounding of float32.
 import copy
 import threading
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -18,7 +19,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from ..exceptions import DivergenceError
-from ._training import Batches, Rows, as_many_threads_as_pay, entropy, resolve_device, summarize
+from ._training import Batches, Rows, entropy, resolve_device, summarize, threads
 
 # What the networks trained together may take of a CPU's memory, in bytes; of a GPU's it is
 # half of what is free.
@@ -199,8 +200,6 @@ def _chunks(members):
 
 def _train(members):
     """Train members together, and return those that did not diverge."""
-    # A step takes members with the same number of rows, the optimizer those with the same lr.
-    members = sorted(members, key=lambda member: (len(member.X), member.lr))
     positives = {}
     for member in members:
         params = member.embedder.get_params(deep=False)
@@ -210,12 +209,24 @@ def _train(members):
         member.initialize()
         rows = Rows(member.X, "cpu", positives[key])
         member.batches = Batches(rows, member.net.batch_size, shuffle=True)
-    stack = _Stack(members)
-    with as_many_threads_as_pay(stack.net, len(members)):
-        trained = stack.train()
-        for member in trained:
-            member.summary = summarize(member.net, member.X, member.noise_generator)
-    return trained
+    # A step takes members with the same number of rows, the optimizer those with the same lr.
+    members = sorted(members, key=lambda member: (len(member.X), member.lr))
+    # A stack for each core: threads that share every operation would wait for one another.
+    n_threads = torch.get_num_threads()
+    n_stacks = min(n_threads, len(members)) if members[0].device.type == "cpu" else 1
+    stop = threading.Event()
+    parts = [
+        members[i * len(members) // n_stacks : (i + 1) * len(members) // n_stacks]
+        for i in range(n_stacks)
+    ]
+    with threads(n_threads // n_stacks), ThreadPoolExecutor(n_stacks) as pool:
+        try:
+            trained = list(pool.map(lambda part: _Stack(part).train(stop), parts))
+        except BaseException:
+            # A Ctrl-C reaches this thread only.
+            stop.set()
+            raise
+    return [member for part in trained for member in part]
 
 
 class _Stack:
@@ -277,13 +288,13 @@ class _Stack:
         self.X = Rows(np.concatenate(list(X.values())), self.device).X
         self.starts = [starts[member.rows] for member in members]
 
-    def train(self):
+    def train(self, stop):
         """Train all members, and return those that did not diverge."""
         running = dict(enumerate(self.members))
         for _ in range(self.net.max_epochs):
             for member in running.values():
                 member.net.notify("on_epoch_begin", dataset_train=member.batches.rows)
-            losses, terms, sums = self._epoch()
+            losses, terms, sums = self._epoch(stop)
             for i, member in list(running.items()):
                 sizes = [len(part) for part in torch.arange(len(member.X)).split(self.batch_size)]
                 history = member.net.history
@@ -301,9 +312,10 @@ class _Stack:
                     del running[i]
         for i, member in running.items():
             self._give_back(i, member)
+            member.summary = summarize(member.net, member.X, member.noise_generator)
         return list(running.values())
 
-    def _epoch(self):
+    def _epoch(self, stop):
         """Take a step per batch, and return what there is to log, on the CPU."""
         orders = self._orders()
         beta = [m.net.criterion_.beta * m.net.criterion_.kl_share_ for m in self.members]
@@ -313,6 +325,8 @@ class _Stack:
         terms = defaultdict(lambda: torch.zeros(len(self.members), device=self.device))
         sums = torch.zeros(len(self.members), 3, self.n_components, device=self.device)
         for step, start in enumerate(starts):
+            if stop.is_set():
+                raise KeyboardInterrupt
             for a, b, size in self._runs(start):
                 batch = self.X[orders[:, a:b, start : start + size]]
                 weights = [weight[a:b].detach().requires_grad_() for weight in self.weights]

@@ -274,7 +274,7 @@ def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=Fa
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device))
     try:
-        with as_many_threads_as_pay(net):
+        with threads(_n_threads_that_pay(net)):
             net.amp_ = amp and _has_bfloat16(rows.device)
             if compile:
                 _compile(net, rows)
@@ -338,15 +338,20 @@ def memory_errors(device, batch):
 
 
 @contextmanager
-def as_many_threads_as_pay(net, n_nets=1):
-    """Let torch train in one thread where a step of so many nets is small."""
-    n_threads = torch.get_num_threads()
-    if torch.device(net.device).type == "cpu" and n_nets * _n_multiplications(net) < _SMALL_STEP:
-        torch.set_num_threads(1)
+def threads(n_threads):
+    """Let torch use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
+        torch.set_num_threads(before)
+
+
+def _n_threads_that_pay(net):
+    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
+        return 1
+    return torch.get_num_threads()
 
 
 def _n_multiplications(net):
