@@ -296,13 +296,15 @@ class _Stack:
                 member.net.notify("on_epoch_begin", dataset_train=member.batches.rows)
             losses, terms, sums = self._epoch(stop)
             for i, member in list(running.items()):
-                sizes = [len(part) for part in torch.arange(len(member.X)).split(self.batch_size)]
                 history = member.net.history
-                for loss, size in zip(losses[:, i].tolist(), sizes, strict=False):
+                starts = range(0, len(member.X), self.batch_size)
+                for start, loss in zip(starts, losses[:, i].tolist(), strict=False):
                     history.new_batch()
                     history.record_batch("train_loss", loss)
-                    history.record_batch("train_batch_size", size)
-                history.record("train_batch_count", len(sizes))
+                    history.record_batch(
+                        "train_batch_size", min(self.batch_size, len(member.X) - start)
+                    )
+                history.record("train_batch_count", len(starts))
                 member.net.terms_ = {name: term[i] for name, term in terms.items()}
                 member.net.sums_ = sums[i, :, : member.n_components]
                 try:
@@ -318,17 +320,17 @@ class _Stack:
     def _epoch(self, stop):
         """Take a step per batch, and return what there is to log, on the CPU."""
         orders = self._orders()
-        beta = [m.net.criterion_.beta * m.net.criterion_.kl_share_ for m in self.members]
-        beta = torch.tensor(beta, device=self.device)
+        betas = [m.net.criterion_.beta * m.net.criterion_.kl_share_ for m in self.members]
+        beta = torch.tensor(betas, device=self.device)
         starts = range(0, orders.shape[2], self.batch_size)
         losses = torch.zeros(len(starts), len(self.members), device=self.device)
-        terms = defaultdict(lambda: torch.zeros(len(self.members), device=self.device))
+        terms: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros_like(losses[0]))
         sums = torch.zeros(len(self.members), 3, self.n_components, device=self.device)
         for step, start in enumerate(starts):
             if stop.is_set():
                 raise KeyboardInterrupt
             for a, b, size in self._runs(start):
-                batch = self.X[orders[:, a:b, start : start + size]]
+                batch = self.X[orders[:, a:b, start : start + size]].to(self.device)
                 weights = [weight[a:b].detach().requires_grad_() for weight in self.weights]
                 noise = self._noise(a, b, size)
                 loss, (parts, part_sums) = vmap(self._loss)(
@@ -341,8 +343,8 @@ class _Stack:
                             # The fused Adam takes a gradient to be laid out as its weight.
                             view.grad = gradient[first - a : last - a].contiguous()
                 losses[step, a:b] = loss.detach()
-                for name, part in parts.items():
-                    terms[name][a:b] += part
+                for name, term in parts.items():
+                    terms[name][a:b] += term
                 sums[a:b] += part_sums
             self.optimizer.step()
             self.optimizer.zero_grad()
@@ -363,10 +365,8 @@ class _Stack:
             for member, start in zip(self.members, self.starts, strict=True)
         ]
         longest = max(order.shape[1] for order in drawn)
-        orders = [
-            torch.nn.functional.pad(order, (0, longest - order.shape[1])) for order in drawn
-        ]
-        return torch.stack(orders, dim=1).to(self.device)
+        padded = [torch.nn.functional.pad(order, (0, longest - order.shape[1])) for order in drawn]
+        return torch.stack(padded, dim=1).to(self.X.device)
 
     def _runs(self, start):
         """Yield (a, b, size): the members from a to b have a batch of so many rows there."""

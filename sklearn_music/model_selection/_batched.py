@@ -6,7 +6,7 @@ from pickle import PicklingError
 
 import joblib
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
@@ -14,7 +14,7 @@ from ..embedding._base import BaseEmbedder
 from ..embedding._stacked import Stacks
 
 
-class BatchedSearch:
+class BatchedSearch(BaseSearchCV):
     """What makes one of scikit-learn's searches a batched one.
 
     Before the candidates are fitted on the folds, it is found out what the embedder of each
@@ -89,24 +89,24 @@ class _Batch:
         self.with_memory = []  # the parameters of each candidate, and the memory
         for params in candidate_params:
             candidate = clone(estimator).set_params(**clone(params, safe=False))
-            path, around = _find_embedder(candidate)
+            path, around, reason = _find_embedder(candidate)
             memory = {
                 f"{name}__memory".removeprefix("__"): self.memory
                 for name, part in around.items()
                 if isinstance(part, Pipeline) and part.memory is None
             }
-            self.candidates.append((candidate.set_params(**memory), path, around))
+            self.candidates.append((candidate.set_params(**memory), path, reason))
             self.with_memory.append({**memory, **params})
 
     def foresee(self, X, y, splits):
         """Find out what the embedders will be fitted on."""
         inputs = {}
-        reasons = Counter()
-        for (candidate, path, around), params in zip(
+        reasons: Counter[str] = Counter()
+        for (candidate, path, reason), params in zip(
             self.candidates, self.candidate_params, strict=True
         ):
-            if path is None:
-                reasons[around] += len(splits)
+            if reason is not None:
+                reasons[reason] += len(splits)
                 continue
             # Candidates that differ in nothing else have the same input.
             others = _hash({n: v for n, v in params.items() if not n.startswith(f"{path}__")})
@@ -130,18 +130,18 @@ class _Batch:
 def _find_embedder(estimator):
     """Return the name of the one embedder in it, and the parts around it by name.
 
-    Or None, and why its network can't be trained together with others.
+    And None, or why its network can't be trained together with others.
     """
     parts = {"": estimator, **estimator.get_params()}
     paths = [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
     if len(paths) != 1:
-        return None, f"{len(paths)} embedders in the estimator, expected one"
+        return None, {}, f"{len(paths)} embedders in the estimator"
     names = paths[0].split("__")
     around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
     for name, part in around.items():
         if getattr(part, "n_jobs", None) not in (None, 1):
-            return None, f"n_jobs={part.n_jobs} of {name or 'the estimator'}"
-    return paths[0], around
+            return None, {}, f"n_jobs={part.n_jobs} of {name or 'the estimator'}"
+    return paths[0], around, None
 
 
 def _input(estimator, path, X, y=None):
@@ -172,6 +172,7 @@ class _Probe(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         raise _ReachedError(X)
 
     def transform(self, X):
+        """Make it a transformer, for pipelines that check."""
         raise NotImplementedError
 
 
@@ -215,11 +216,3 @@ def _hash(*content):
         return joblib.hash(content)
     except (AttributeError, PicklingError, TypeError):
         return object()  # what can't be pickled, a lambda say, is equal to nothing
-
-
-class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
-    """TODO."""
-
-
-class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
-    """TODO."""
