@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE
 from sklearn_music.embedding import _base, _stacked
@@ -195,18 +196,29 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
 
 @pytest.mark.parametrize(
     ("setting", "reason"),
-    [({"early_stopping": True}, "early_stopping"), ({"batch_size": 0}, "InvalidParameterError")],
+    [
+        ({"early_stopping": True}, "early_stopping"),
+        ({"callbacks": [EpochScoring(lambda net, X, y: 0.0)]}, "callbacks"),
+        ({"condition_features": lambda X: [0]}, "parameters that can't be pickled"),
+    ],
 )
 def test_what_is_trained_alone_is_said(blobs, capsys, setting, reason):
     X, _ = blobs
-    vae = VAE(2, **SETTINGS).set_params(**setting)
-    search = BatchedGridSearchCV(vae, {"beta": [1, 2]}, cv=2, refit=False, verbose=1)
-    if reason == "early_stopping":
-        search.fit(X)
-    else:
-        with pytest.raises(ValueError, match="All the 4 fits failed"):
-            search.fit(X)
-    assert f"Training 4 alone: {reason}" in capsys.readouterr().out
+    cvae = BetaCVAE(2, max_epochs=2, random_state=0).set_params(**setting)
+    alone, together = search_both(cvae, {"beta": [1, 2]}, X, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert f"Training 6 alone: {reason}" in capsys.readouterr().out
+
+
+def test_invalid_parameters_and_rows_fail_as_ever(blobs):
+    X, _ = blobs
+    pipe = pipeline(VAE(2, **SETTINGS))
+    with pytest.raises(ValueError, match=r"All the 2 fits failed[\s\S]*'batch_size'"):
+        BatchedGridSearchCV(pipe, {"vae__batch_size": [0]}, cv=2).fit(X)
+    with pytest.raises(ValueError, match=r"All the 2 fits failed[\s\S]*NaN"):
+        BatchedGridSearchCV(pipe, {"vae__beta": [1]}, cv=2).fit(np.where(X > 1, np.nan, X))
+    with pytest.raises(ValueError, match="Invalid parameter 'gamma'"):
+        BatchedGridSearchCV(pipe, {"vae__gamma": [1]}, cv=2).fit(X)
 
 
 def test_a_diverged_network_fails_alone(blobs):
@@ -230,7 +242,7 @@ def test_no_seed_means_draws_of_their_own(blobs, trained_alone):
     vae = VAE(2, **SETTINGS).set_params(random_state=None)
     cv = KFold(2, shuffle=True)  # whose folds differ from call to call
     state = torch.get_rng_state()
-    BatchedGridSearchCV(vae, {"verbose": [0, 0]}, scoring=kept, cv=cv, refit=False).fit(X)
+    BatchedGridSearchCV(vae, {"beta": [1, 1]}, scoring=kept, cv=cv, refit=False).fit(X)
     assert not trained_alone
     assert torch.equal(torch.get_rng_state(), state)
     assert len({fitted.score(X) for fitted in kept.fitted}) == 4
@@ -282,3 +294,13 @@ def test_randomized(blobs, trained_alone):
     assert_same_results(alone, together)
     assert len(trained_alone) == 8
     assert clone(together).get_params().keys() == alone.get_params().keys()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(blobs, trained_alone):
+    X, _ = blobs
+    vae = VAE(2, **SETTINGS, device="cuda")
+    alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
+    assert_same_results(alone, together)
+    assert len(trained_alone) == 12

@@ -12,6 +12,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
+from pickle import PicklingError
 
 import joblib
 import numpy as np
@@ -78,6 +79,8 @@ class Stacks:
             return f"{type(error).__name__}: {error}"
         if len(member.X) < 2:
             return "one row"
+        if member.key is None:
+            return "parameters that can't be pickled"
         member.X = self._rows.setdefault(member.rows, member.X)
         if embedder.random_state is not None:
             for other in self._members:
@@ -118,14 +121,21 @@ def take(embedder, X):
 
     Or None, where it was not trained with others. X is as the network takes it.
     """
-    if not _offered:
+    if not _offered or (key := _key(embedder, fingerprint(X))) is None:
         return None
-    key = _key(embedder, joblib.hash(X))
     return next((taken for stacks in list(_offered) if (taken := stacks.take(key))), None)
 
 
+def fingerprint(*content):
+    """Return what equal content has in common, or None where it can't be pickled (a lambda)."""
+    try:
+        return joblib.hash(content)
+    except (AttributeError, PicklingError, TypeError):
+        return None
+
+
 def _key(embedder, rows):
-    return joblib.hash((type(embedder), embedder.get_params(deep=False), rows))
+    return fingerprint(type(embedder), embedder.get_params(deep=False), rows)
 
 
 class _Member:
@@ -134,7 +144,7 @@ class _Member:
     def __init__(self, embedder, X):
         self.embedder = embedder
         self.X = embedder._check_rows(X, reset=True)
-        self.rows = joblib.hash(self.X)
+        self.rows = fingerprint(self.X)
         self.key = _key(embedder, self.rows)
         self.n_wanted = 1
         self.settings = embedder._settings(self.X.shape[1])

@@ -1,17 +1,24 @@
 """Searches that train the networks of their fits together."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
-from pickle import PicklingError
 
 import joblib
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from ..embedding._base import BaseEmbedder
-from ..embedding._stacked import Stacks
+from ..embedding._stacked import Stacks, fingerprint
 
 
 class BatchedSearch(BaseSearchCV):
@@ -39,6 +46,9 @@ class BatchedSearch(BaseSearchCV):
         self : object
             The fitted search.
         """
+        if not isinstance(self.cv, Iterator):  # which can't be read twice
+            # Newer versions of scikit-learn set it themselves.
+            self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         # Other processes would not find the networks that are trained here.
         in_threads = joblib.effective_n_jobs(self.n_jobs) > 1
         with joblib.parallel_config("threading") if in_threads else nullcontext():
@@ -53,9 +63,10 @@ class BatchedSearch(BaseSearchCV):
             with batch.stacks.offered():
                 results = evaluate_candidates(batch.with_memory, cv, more_results, **kwargs)
             searched.extend(batch.candidate_params)
-            for name in set(results).difference(*({f"param_{n}" for n in p} for p in searched)):
-                if name.startswith("param_"):
-                    del results[name]
+            names = {f"param_{name}" for params in searched for name in params}
+            for name in [name for name in results if name.startswith("param_")]:
+                if name not in names:
+                    del results[name]  # that of the memory
             results["params"] = searched.copy()
             return results
 
@@ -109,7 +120,9 @@ class _Batch:
                 reasons[reason] += len(splits)
                 continue
             # Candidates that differ in nothing else have the same input.
-            others = _hash({n: v for n, v in params.items() if not n.startswith(f"{path}__")})
+            own = f"{path}__" if path else ""
+            others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
+            others = others or object()  # equal to nothing else
             for fold, (train, _) in enumerate(splits):
                 if (others, fold) not in inputs:
                     rows = [_safe_indexing(part, train) for part in (X, y) if part is not None]
@@ -190,11 +203,11 @@ class _Memory:
         """Return a function that has its results from here, where they are."""
 
         def cached(*args, **kwargs):
-            key = _hash(args, {n: v for n, v in kwargs.items() if n not in ignore})
+            key = fingerprint(args, {n: v for n, v in kwargs.items() if n not in ignore})
             if key in self._results:
                 return self._results[key]
             result = function(*args, **kwargs)
-            if self.is_open:
+            if self.is_open and key is not None:
                 self._results[key] = result
             return result
 
@@ -209,10 +222,3 @@ class _Memory:
 
     def __repr__(self):
         return "shared"
-
-
-def _hash(*content):
-    try:
-        return joblib.hash(content)
-    except (AttributeError, PicklingError, TypeError):
-        return object()  # what can't be pickled, a lambda say, is equal to nothing
