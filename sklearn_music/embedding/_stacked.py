@@ -104,6 +104,7 @@ class Stacks:
         with self._lock:
             if self._chunks is None:
                 self._chunks = _chunks(self._members)
+                self._members = []  # else the nets would stay as long as the search
             if not self._trained[key]:
                 chunk = next((c for c in self._chunks if any(m.key == key for m in c)), None)
                 if chunk is None:
@@ -157,13 +158,15 @@ class _Member:
     def kind(self):
         """What the members of a stack have in common."""
         common = {name: value for name, value in self.settings.items() if name not in _OWN}
+        n_rows: int | None = len(self.X)
         if not common["criterion__total_correlation"]:
-            # It depends on the numbers of rows and of components.
+            # It alone depends on the numbers of rows and of components.
             del common["module__n_components"]
-            return type(self.embedder), repr(common), self.device
-        return type(self.embedder), repr(common), self.device, len(self.X)
+            n_rows = None
+        return type(self.embedder), self.device, n_rows, repr(common)
 
     def initialize(self):
+        """Build the net, and seed what its fit would draw from."""
         self.net = self.embedder._initialized_net(
             self.settings, self.device, verbose=self.embedder.verbose
         )
@@ -173,6 +176,7 @@ class _Member:
             self.noise_generator = torch.Generator(self.device).manual_seed(seed)
 
     def parameters(self):
+        """Return what is learnt."""
         return [*self.net.module_.parameters(), *self.net.criterion_.parameters()]
 
     def n_bytes(self):
@@ -258,7 +262,7 @@ class _Stack:
             [name for name, _ in part.named_parameters()]
             for part in (self.net.module_, self.net.criterion_)
         ]
-        # Settings of a criterion are numbers; here there is one of each per member.
+        # A criterion has one number of each; here there is one per member.
         self.criterion = copy.deepcopy(self.net.criterion_)
         self.criterion.n_rows_ = len(widest.X)
         for name in ("beta", "free_bits"):

@@ -6,7 +6,7 @@ from ._batched import BatchedSearch
 
 
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
-    """Grid search whose networks are trained together: a whole grid in the time of a few fits.
+    """Grid search whose networks are trained together.
 
     It takes GridSearchCV's place where the estimator is an embedder of this library, or has
     one somewhere inside (a Pipeline, ColumnTransformer or FeatureUnion), and gives the same
