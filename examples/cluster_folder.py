@@ -59,6 +59,9 @@ def main(argv=None):
         "lyrics": [("lyrics", lyrics, "lyrics")],
         "mel, VAE + lyrics": [("audio", vae, ["audio"]), ("lyrics", lyrics, "lyrics")],
     }
+    if tracks["lyrics"].isna().all():
+        print("No track has lyrics: clustering by audio alone.")
+        embeddings = {name: blocks for name, blocks in embeddings.items() if "lyrics" not in name}
     weights = {"audio": 1.0, "lyrics": args.lyrics_weight}
     embeddings = {
         name: ColumnTransformer(blocks, transformer_weights=weights)
@@ -77,7 +80,8 @@ def main(argv=None):
     print(f"\n{len(tracks)} tracks, mean ± 95 % interval over {args.seeds} seeds\n\n{table}\n")
     (args.output / "scores.md").write_text(table + "\n", encoding="utf-8")
 
-    embed = clone(embeddings["mel, VAE + lyrics"]).set_params(audio__vae__random_state=0)
+    embed = embeddings.get("mel, VAE + lyrics", embeddings["mel, VAE"])
+    embed = clone(embed).set_params(audio__vae__random_state=0)
     pipe = Pipeline([("embed", embed), ("cluster", KMeans(n_clusters, n_init=10, random_state=0))])
     tracks["cluster"] = pipe.fit_predict(tracks)
     tracks.drop(columns="lyrics").to_csv(args.output / "clusters.csv", index=False)

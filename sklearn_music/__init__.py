@@ -3,19 +3,21 @@
 The way from a table of tracks (audio, lyrics, genre) to clusters is a plain
 scikit-learn pipeline: transformers, an embedder, a clusterer.
 
-========================  =====================================================
-`SpectrogramExtractor`    audio files or waveforms to mel, MFCC or chroma
-`LyricVectorizer`         lyrics in any script to TF-IDF or to dense topics
-`GenreEncoder`            genre labels to a multi-hot block
-`VAE`                     columns of numbers to a latent space, and back
-`ConvVAE`                 the same for spectrograms, with side features
-`BetaCVAE`                the same beyond a condition, the genre for example
-------------------------  -----------------------------------------------------
-`sklearn_music.metrics`   scores, scorers for a search, comparison with chance
-`...model_selection`      a search over the whole set
-`sklearn_music.datasets`  tracks from a table, or made up to try things out
-`sklearn_music.plotting`  the map of the tracks, their reconstructions
-========================  =====================================================
+===========================  =====================================================
+`SpectrogramExtractor`       audio files or waveforms to mel, MFCC or chroma
+`LyricVectorizer`            lyrics in any script to TF-IDF or to dense topics
+`GenreEncoder`               genre labels to a multi-hot block
+`VAE`                        columns of numbers to a latent space, and back
+`ConvVAE`                    the same for spectrograms, with side features
+`BetaCVAE`                   the same beyond a condition, the genre for example
+---------------------------  -----------------------------------------------------
+`sklearn_music.pipelines`    ready-made: tracks to clusters
+`sklearn_music.metrics`      scores, scorers for a search, comparison with chance
+`...model_selection`         a search over the whole set
+`sklearn_music.datasets`     tracks from a table, or made up to try things out
+`sklearn_music.plotting`     the map of the tracks, their reconstructions
+`sklearn_music.report`       a page to read and to listen to
+===========================  =====================================================
 """
 
 from importlib.metadata import version

@@ -4,7 +4,9 @@ Each takes a DataFrame with the columns ``audio`` (paths or waveforms) and, wher
 them, ``lyrics`` and ``genre``, as `sklearn_music.datasets.load_tracks` returns it, and ends in
 KMeans. They are the three tasks of the course project that this library grew out of: easy
 (`make_pca_pipeline`, `make_vae_pipeline`), medium (`make_conv_vae_pipeline`) and hard
-(`make_beta_cvae_pipeline`). What no argument sets, `set_params` does.
+(`make_beta_cvae_pipeline`). What no argument sets, `set_params` does; who changes the size of
+the spectrograms (``features__audio__mel__duration``, say) sets ``embed__image_shape`` with it. The
+weights of the blocks are one parameter for a search, ``transformer_weights`` of the first step.
 """
 
 from sklearn.cluster import KMeans
@@ -85,8 +87,8 @@ def make_vae_pipeline(
         Number of clusters.
     audio_weight, lyrics_weight : float, default=1.0 and 0.0
         What the columns of a block are multiplied by. A latent dimension has a variance of
-        about 1, the lyrics' rows have length 1. At 0 the lyrics are not used, and need not
-        be there.
+        about 1, the lyrics' rows have length 1. At 0 the pipeline has no block of lyrics,
+        and the table need not have the column.
     course_project : bool, default=False
         Whether to take the course project's settings, as in `make_pca_pipeline`, and a VAE
         without the consistency term, beta = 1.
@@ -107,9 +109,10 @@ def make_vae_pipeline(
     if course_project:
         vae.set_params(beta=1.0, consistency=0.0)
     blocks = [_audio_block(course_project, memory, n_jobs, ("vae", vae))]
+    weights = {"audio": audio_weight}
     if lyrics_weight:
         blocks.append(("lyrics", LyricVectorizer(16, random_state=random_state), "lyrics"))
-    weights = {"audio": audio_weight, "lyrics": lyrics_weight}
+        weights["lyrics"] = lyrics_weight
     return _clustered([("embed", _columns(blocks, weights))], n_clusters, random_state)
 
 
@@ -198,7 +201,8 @@ def make_beta_cvae_pipeline(
     pipeline : Pipeline
         With the steps ``features``, a ColumnTransformer with the blocks ``audio``, ``lyrics``
         and ``genre``, ``embed`` and ``cluster``. Missing lyrics are left out of the training; a
-        missing genre is an unknown one.
+        missing genre is an unknown one. Tracks to predict need the column ``genre``, but
+        nothing in it: ``tracks.assign(genre=None)``.
     """
     blocks = [
         _audio_block(course_project, memory, n_jobs),

@@ -173,3 +173,40 @@ def test_leakage_is_not_measured_by_a_condition_of_unique_values(rng):
     X = pd.DataFrame(rng.standard_normal((40, 4)))
     cvae = BetaCVAE(2, condition_features=[0], encode_condition=True, max_epochs=1)
     assert cvae.fit(X, np.arange(40) % 2).condition_leakage_ is None
+
+
+def test_a_missing_label_does_not_hide_the_leak(blobs):
+    X, y = blobs
+    X = np.hstack([X, np.eye(3)[y]])
+    cvae = BetaCVAE(2, condition_features=[10, 11, 12], max_epochs=1)
+    for labels in (
+        pd.Series(list("abc"))[y].mask(np.arange(90) < 10).to_numpy(),
+        np.where(np.arange(90) < 10, np.nan, y),
+        pd.array(y).astype("Int64"),
+    ):
+        assert cvae.fit(X, labels).condition_leakage_ == pytest.approx(1)
+    assert cvae.fit(X, np.full(90, None)).condition_leakage_ is None
+
+
+def test_labels_of_another_length_are_refused_before_the_training(blobs):
+    X, y = blobs
+    cvae = BetaCVAE(2, condition_features=[0], max_epochs=1)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        cvae.fit(X, y[:9])
+    assert not hasattr(cvae, "net_")
+    assert cvae.partial_fit(X).condition_leakage_ is None
+
+
+def test_scorers_measure_the_leak_of_a_fit_without_labels(blobs):
+    X, y = blobs
+    told = BetaCVAE(2, condition_features=[10, 11, 12], encode_condition=True, max_epochs=1)
+    X = np.hstack([X, np.eye(3)[y]])
+    pipe = make_pipeline(told, KMeans(3, n_init=1)).fit(X)
+    with pytest.warns(LabelLeakageWarning, match=r"information 1\.00"):
+        CLUSTERING_SCORERS["ari"](pipe, X, y)
+
+
+def test_a_warm_start_with_another_condition_is_an_error(blobs):
+    cvae = BetaCVAE(2, condition_features=slice(4, 6), max_epochs=1, warm_start=True).fit(blobs[0])
+    with pytest.raises(ValueError, match="condition_features changed"):
+        cvae.set_params(condition_features=slice(0, 2)).fit(blobs[0])

@@ -42,7 +42,8 @@ def test_comparison(blobs):
     lines = format_comparison(scores).splitlines()
     assert lines[2].startswith("| group | chance | 3 | 0.")
     assert len([line for line in lines if line.startswith("|")]) == 2 + len(scores)
-    assert lines[-1] == "Silhouettes are taken in one space: X, scaled, 10 columns."
+    assert "Silhouettes are taken in one space: X, scaled, 10 columns." in lines
+    assert "over 3 seeds on these tracks" in lines[-1]
 
 
 def test_the_interval_is_that_of_student(blobs):
@@ -85,6 +86,8 @@ def test_progress_of_the_comparison(blobs, capsys):
         ({}, np.zeros((90, 2)), "columns of a DataFrame"),
         ({}, [0, 1], "inconsistent numbers of samples"),
         ({}, [np.nan] * 90, "All labels of the target"),
+        ({}, {}, "expected at least one"),
+        ({"pipe": make_pipeline(PCA(2), KMeans(3))}, None, r"pass pipe\[:-1\]"),
     ],
 )
 def test_a_comparison_of_what_cannot_be_compared(blobs, estimators, targets, message):
@@ -178,9 +181,6 @@ def test_one_hot_columns_of_plain_numbers_leak_into_the_baselines_too(blobs, rng
     leakage = scores["leakage"]
     assert (leakage[["raw features", "PCA", "VAE"]] == 1).all()
     assert (leakage[["chance", "first ten"]] == 0).all()
-    # Nothing to tell, or nobody to tell it.
-    same = compare_embeddings({}, X, np.zeros(90), n_seeds=1)
-    assert (same["leakage"] == 0).all()
 
 
 def _first_ten(X):
@@ -281,9 +281,45 @@ def test_features_that_cannot_be_had(X, features, message):
 
 
 def test_one_class_and_a_class_for_each_track(blobs):
+    X, y = blobs
+    with pytest.raises(ValueError, match="'same' are 'x', so that any"):
+        compare_embeddings({}, X, {"same": ["x"] * 90, "y": y}, n_seeds=2)
+    each = compare_embeddings({}, X, range(90), n_seeds=2).set_index("embedding")
+    one = compare_embeddings({}, X, y, n_clusters=1, n_seeds=2).set_index("embedding")
+    assert each.loc["PCA", "silhouette"] == one.loc["PCA", "silhouette"] == 0
+    assert one["n_clusters"].eq(1).all()
+    for scores in (each, one):
+        assert np.isfinite(scores.select_dtypes("number")).all().all()
+
+
+def test_an_error_names_the_embedding(blobs):
+    X, y = blobs
+    bad = FunctionTransformer(lambda X: X * np.nan)
+    with pytest.raises(ValueError, match="NaN") as caught:
+        compare_embeddings({"bad one": bad}, X, y, n_seeds=1)
+    assert "'bad one'" in caught.value.__notes__[0]
+
+
+def test_labels_of_many_classes_leak_too(blobs, rng):
     X, _ = blobs
-    targets = {"same": ["x"] * 90, "each": range(90)}
-    scores = compare_embeddings({}, X, targets, n_seeds=2).set_index(["target", "embedding"])
-    assert (scores["silhouette"].loc["same"] == 0).all()
-    assert scores.loc[("each", "PCA"), "silhouette"] == 0
-    assert np.isfinite(scores.drop(columns="silhouette_space")).all().all()
+    artists = rng.permutation(np.arange(90) // 1.5).astype(int).astype(str)  # 60 of them
+    table = pd.DataFrame(X).add_prefix("x").assign(artist=artists)
+    told = columns(numbers, ("artist", OneHotEncoder(sparse_output=False), ["artist"]))
+    scores = compare_embeddings(
+        {"told": told}, table, artists, features=columns(numbers), n_seeds=1
+    ).set_index("embedding")
+    assert scores["leakage"].tolist() == [0, 0, 0, 1]
+
+
+def test_whole_numbers_and_random_embeddings_are_not_marked(rng):
+    y = np.repeat([0, 1, 2], 50)
+    X = np.round(10 * y[:, None] + rng.standard_normal((150, 3)) * 2)
+    table = pd.DataFrame(X).add_prefix("x").assign(genre=y.astype(str))
+
+    def noisy(X):
+        return X.filter(like="x") + np.random.standard_normal(X.filter(like="x").shape)
+
+    scores = compare_embeddings(
+        {"noisy": FunctionTransformer(noisy)}, table, y, features=columns(numbers), n_seeds=1
+    )
+    assert (scores["leakage"] == 0).all()

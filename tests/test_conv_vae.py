@@ -161,3 +161,22 @@ def test_the_whole_family_beside_pca_in_one_grid(tmp_path):
     ).fit(music.data[["audio"]], music.target)
     assert len(search.cv_results_["mean_test_ari"]) == 8
     assert np.isfinite(search.cv_results_["mean_test_ari"]).all()
+
+
+def test_the_bound_counts_what_is_there_and_weighs_it_as_the_rest(rng):
+    X = rng.standard_normal((60, 12 + 4)).astype(np.float32)
+    X[:20, 12:] = np.nan
+    vae = ConvVAE(2, image_shape=(3, 4), channels=(4,), max_epochs=3, side_weight=0, random_state=0)
+    scores = vae.fit(X).score_samples(X)
+    vae.net_.module_.side_weight = 100.0
+    np.testing.assert_array_equal(vae.score_samples(X), scores)
+    # Of four numbers of variance 1 that the others have besides.
+    gap = scores[:20].mean() - scores[20:].mean()
+    assert gap == pytest.approx(0.5 * 4 * (np.log(2 * np.pi) + 1), rel=0.3)
+
+
+def test_the_optimal_variance_is_of_what_is_there(rng):
+    X = rng.standard_normal((200, 12 + 40)).astype(np.float32)
+    X[:100, 12:] = np.nan
+    vae = ConvVAE(2, image_shape=(3, 4), channels=(4,), decoder_variance="optimal", random_state=0)
+    assert vae.set_params(max_epochs=5).fit(X).noise_variance_ == pytest.approx(1, abs=0.15)

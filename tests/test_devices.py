@@ -119,7 +119,7 @@ def test_memory_stays_flat_over_fifty_fits(rng):
     before = memory()
     for _ in range(50):
         vae.fit(X)
-    assert memory() - before < 60e6  # a leak of the rows alone would be 200 MB
+    assert memory() - before < 150e6  # a leak of the rows alone would be 200 MB
 
 
 class TestGPU:

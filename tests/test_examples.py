@@ -70,3 +70,17 @@ def test_three_tasks(tmp_path, capsys):
     assert printed.count(leaky) == printed.count(f"{leaky} ⚠ leaks") == 3
     assert "| Easy: PCA | own silhouette |" in printed
     assert len(list((tmp_path / "out").glob("*.png"))) == 10
+
+
+def test_cluster_folder_without_lyrics(tmp_path, capsys):
+    music = make_music(18, duration=1, directory=tmp_path / "audio", random_state=0)
+    table = music.data[["genre"]].assign(filename=[Path(p).name for p in music.data["audio"]])
+    table.to_csv(tmp_path / "tracks.csv", index=False)
+    run(
+        "cluster_folder.py",
+        *("--tracks", tmp_path / "tracks.csv", "--audio", tmp_path / "audio"),
+        *("--output", tmp_path / "out", "--seeds", 1, "--duration", 1, "--jobs", 1),
+    )
+    printed = capsys.readouterr().out
+    assert "No track has lyrics" in printed
+    assert "| genre | mel, VAE |" in printed

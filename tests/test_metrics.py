@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from sklearn_music.exceptions import LabelLeakageWarning
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
     clustering_accuracy_score,
@@ -145,3 +147,10 @@ def test_missing_labels_are_a_clear_error(blobs, missing):
     for scorer in CLUSTERING_SCORERS.values():
         with pytest.raises(ValueError, match="1 of 90 labels are missing"):
             scorer(fitted, X, labels)
+
+
+def test_a_step_that_learns_from_labels_is_said(blobs):
+    X, y = blobs
+    pipe = make_pipeline(LinearDiscriminantAnalysis(), KMeans(3, n_init=1)).fit(X, y)
+    with pytest.warns(LabelLeakageWarning, match="LinearDiscriminantAnalysis can't be fitted"):
+        CLUSTERING_SCORERS["nmi"](pipe, X, y)

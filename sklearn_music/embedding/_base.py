@@ -1,6 +1,7 @@
 """The scikit-learn face of the embedders."""
 
 import copy
+import os
 import warnings
 from numbers import Integral, Real
 
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar, validate_dat
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
+from ._checkpoint import Checkpoint
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
 from ._stacked import take
@@ -62,6 +64,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "device": [str],
         "amp": ["boolean"],
         "compile": ["boolean"],
@@ -101,13 +104,17 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         previous = getattr(self, "net_", None) if self.warm_start else None
         self._fit(X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping)
-        if self.active_units_ < max(min(2, self.n_components), 0.1 * self.n_components):
+        if has_collapsed(self):
+            remedies = [f"lower beta (it is {self.beta:g})"]
+            if not self.kl_warmup:
+                remedies.append("let it rise from 0 (kl_warmup)")
+            if not self.free_bits:
+                remedies.append("keep a minimum of information per component (free_bits)")
             warnings.warn(
                 f"The posterior has collapsed: {self.active_units_} of {self.n_components} latent "
-                "components tell the rows apart, so that their clusters mean little. Lower beta "
-                f"(it is {self.beta:g}), let it rise from 0 (kl_warmup), or keep a minimum of "
-                "information per component (free_bits). Columns that were not scaled, or too few "
-                "epochs, look the same.",
+                "components tell the rows apart, so that their clusters mean little. What helps: "
+                f"{', '.join(remedies)}. Columns that were not scaled, or too few epochs, look the "
+                "same.",
                 PosteriorCollapseWarning,
                 stacklevel=3,
             )
@@ -144,33 +151,14 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _train(self, X, *, epochs, previous, early_stopping):
         X = self._check_rows(X, reset=previous is None)
         settings = self._settings(X.shape[1])
-        if previous is not None:
-            _check_same_network(self._net_settings, settings)
-        with memory_errors(resolve_device(self.device), f"batch_size={self.batch_size}"):
+        if previous is None:
             # A search may have trained the network already, together with others.
-            stacked = take(self, X) if previous is None and epochs == self.max_epochs else None
-            if previous is None:
-                self._seed = self._draw_seed()
-            if stacked is None:
-                net, summary = self._train_net(X, settings, epochs, previous, early_stopping)
-            else:
-                net, summary, self._seed = stacked
-
-        self.net_ = net
-        self.kl_per_component_ = summary["kl"]
-        self.active_units_ = summary["active_units"]
-        self.noise_variance_ = summary["noise_variance"]
-        self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
-        self.device_ = str(torch.device(net.device))
-        self.history_ = [
-            {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
-        ]
-        self._net_settings = settings
-        self._n_features_out = settings["module__n_components"]
-        return self
-
-    def _train_net(self, X, settings, epochs, previous, early_stopping):
-        """Return a trained net and what it does with the rows."""
+            if epochs == self.max_epochs and (taken := take(self, X)) is not None:
+                net, summary, self._seed = taken
+                return self._keep(net, summary, settings)
+            self._seed = self._draw_seed()
+        else:
+            _check_same_network(self._net_settings, settings)
         # Copies, since a fit must not change a parameter, and some hold the optimizer after it.
         callbacks = copy.deepcopy(list(self.callbacks or ()))
         X_valid = None
@@ -185,25 +173,59 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "train_loss, or use early_stopping=True."
             )
 
-        net = self._initialized_net(
-            settings, resolve_device(self.device), callbacks=callbacks, verbose=self.verbose
-        )
-        if previous is not None:
-            set_state(net, get_state(previous))
-        with seeded(self._seed, len(net.history)):
-            train(
-                net,
-                X,
-                X_valid,
-                positives=self._positives(X),
-                epochs=epochs,
-                amp=self.amp,
-                compile=self.compile,
-            )
-            return net, summarize(net, X)
+        checkpoint = state = None
+        if self.checkpoint_dir is not None and previous is None:
+            checkpoint, state = self._find_checkpoint(X, settings, callbacks)
+            self._seed = checkpoint.seed
+            callbacks.append(checkpoint)
+        device = resolve_device(self.device)
+        with memory_errors(device, f"batch_size={self.batch_size}"):
+            net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
+            if previous is not None:
+                set_state(net, get_state(previous))
+            with seeded(self._seed, len(net.history)):
+                if checkpoint is not None and state is not None:
+                    checkpoint.restore(net, state)
+                train(
+                    net,
+                    X,
+                    X_valid,
+                    positives=self._positives,
+                    epochs=epochs - (len(net.history) if state else 0),
+                    amp=self.amp,
+                    compile=self.compile,
+                )
+                summary = summarize(net, X)
+        if checkpoint is not None:
+            checkpoint.remove()
+        return self._keep(net, summary, settings)
+
+    def _keep(self, net, summary, settings):
+        self.net_ = net
+        self.kl_per_component_ = summary["kl"]
+        self.active_units_ = summary["active_units"]
+        self.noise_variance_ = summary["noise_variance"]
+        self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
+        self.device_ = str(torch.device(net.device))
+        self.history_ = [
+            {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
+        ]
+        self._net_settings = settings
+        self._n_features_out = settings["module__n_components"]
+        return self
 
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _find_checkpoint(self, X, settings, callbacks):
+        if callbacks:
+            raise ValueError(
+                "checkpoint_dir can't be had with callbacks or early_stopping, whose own state "
+                "would be lost: leave out either."
+            )
+        seed = None if self.random_state is None else self._seed
+        identity = (type(self).__name__, settings, self.amp, seed, X)
+        return Checkpoint.of_fit(self.checkpoint_dir, self._seed, *identity)
 
     def transform(self, X):
         """Return the mean of the posterior of each row.
@@ -376,6 +398,12 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def has_collapsed(embedder):
+    """Tell whether fewer than two components, or than a tenth of them, are active."""
+    n_components = embedder.n_components
+    return embedder.active_units_ < max(min(2, n_components), 0.1 * n_components)
 
 
 def check_image_shape(image_shape, n_columns):

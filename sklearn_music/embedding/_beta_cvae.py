@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ..exceptions import warn_of_leakage
 from ._base import BaseEmbedder, check_image_shape, check_widths
@@ -47,7 +47,8 @@ class BetaCVAE(BaseEmbedder):
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
     kl_warmup : int, default=0
-        Number of epochs over which the weight of the KL divergence rises to beta.
+        Number of epochs over which the weight of the KL divergence rises to beta, which
+        it never reaches where `max_epochs` is lower.
     free_bits : float, default=0.0
         Nats per latent dimension below which its KL divergence is not lowered further.
     decoder_variance : {"unit", "learned", "optimal"}, default="unit"
@@ -70,6 +71,9 @@ class BetaCVAE(BaseEmbedder):
         The number of epochs to wait for a lower loss, where `early_stopping`.
     callbacks : list of skorch.callbacks.Callback, default=None
         Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
+    checkpoint_dir : str or path, default=None
+        A folder in which `fit` keeps the state after each epoch. The same call after a
+        crash goes on from there, and ends with the same weights on a CPU.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.
@@ -115,7 +119,7 @@ class BetaCVAE(BaseEmbedder):
         Where the net is.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in `fit`, where they were strings.
 
     See Also
@@ -187,6 +191,7 @@ class BetaCVAE(BaseEmbedder):
         validation_fraction=0.1,
         n_iter_no_change=10,
         callbacks=None,
+        checkpoint_dir=None,
         device="auto",
         amp=False,
         compile=False,
@@ -213,6 +218,7 @@ class BetaCVAE(BaseEmbedder):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
         self.compile = compile
@@ -241,10 +247,31 @@ class BetaCVAE(BaseEmbedder):
         DivergenceError
             If the loss becomes NaN or infinite.
         """
+        if y is not None:
+            check_consistent_length(X, y)
         super().fit(X)
         self.condition_leakage_ = self._leakage(X, y)
         if self.encode_condition:
             warn_of_leakage(self.condition_leakage_)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Train the network for one epoch over `X`, on top of what it has learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Some rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : BetaCVAE
+            The embedder.
+        """
+        super().partial_fit(X)
+        self.condition_leakage_ = getattr(self, "condition_leakage_", None)
         return self
 
     def inverse_transform(self, X, condition=None):
@@ -294,6 +321,17 @@ class BetaCVAE(BaseEmbedder):
         """
         return self.inverse_transform(self._prior(n_samples, random_state), condition)
 
+    def _train(self, X, *, previous, **kwargs):
+        if previous is not None and np.shape(X)[1:] == (self.n_features_in_,):
+            columns = self._find_condition(X if hasattr(X, "iloc") else np.asarray(X))
+            if not np.array_equal(columns, self._condition_columns):
+                raise ValueError(
+                    "Training can go on with the same network only, but condition_features "
+                    f"changed from the columns {self._condition_columns.tolist()} to "
+                    f"{columns.tolist()}. Set warm_start=False to train a new one."
+                )
+        return super()._train(X, previous=previous, **kwargs)
+
     def _check_rows(self, X, *, reset=False):
         table = X
         X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
@@ -337,14 +375,20 @@ class BetaCVAE(BaseEmbedder):
 
     def _leakage(self, X, y):
         n_condition = len(self._condition_columns)
-        if y is None or not n_condition or type_of_target(y) not in ("binary", "multiclass"):
+        if y is None or not n_condition:
             return None
-        condition = self._check_rows(X)[:, -n_condition:]
+        labels = np.asarray(y, dtype=object)
+        has_label = ~pd.isna(labels)
+        if labels.ndim > 1 or not has_label.any():
+            return None
+        labels = pd.Series(labels[has_label]).infer_objects().to_numpy()
+        if type_of_target(labels) not in ("binary", "multiclass"):
+            return None
+        condition = self._check_rows(X)[has_label, -n_condition:]
         groups = np.unique(condition, axis=0, return_inverse=True)[1].ravel()
         if groups.max() > len(groups) / 2:
             return None  # nearly each row has a condition of its own, which tells anything
-        labels = pd.factorize(np.asarray(y, dtype=object))[0]
-        return float(normalized_mutual_info_score(labels, groups))
+        return float(normalized_mutual_info_score(pd.factorize(labels)[0], groups))
 
     def _network_settings(self, n_features):
         n_condition = len(self._condition_columns)

@@ -34,7 +34,8 @@ class ConvVAE(BaseEmbedder):
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
     kl_warmup : int, default=0
-        Number of epochs over which the weight of the KL divergence rises to beta.
+        Number of epochs over which the weight of the KL divergence rises to beta, which
+        it never reaches where `max_epochs` is lower.
     free_bits : float, default=0.0
         Nats per latent dimension below which its KL divergence is not lowered further.
     decoder_variance : {"unit", "learned", "optimal"}, default="unit"
@@ -57,6 +58,9 @@ class ConvVAE(BaseEmbedder):
         The number of epochs to wait for a lower loss, where `early_stopping`.
     callbacks : list of skorch.callbacks.Callback, default=None
         Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
+    checkpoint_dir : str or path, default=None
+        A folder in which `fit` keeps the state after each epoch. The same call after a
+        crash goes on from there, and ends with the same weights on a CPU.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.
@@ -98,7 +102,7 @@ class ConvVAE(BaseEmbedder):
         Where the net is.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in `fit`, where they were strings.
 
     See Also
@@ -155,6 +159,7 @@ class ConvVAE(BaseEmbedder):
         validation_fraction=0.1,
         n_iter_no_change=10,
         callbacks=None,
+        checkpoint_dir=None,
         device="auto",
         amp=False,
         compile=False,
@@ -178,6 +183,7 @@ class ConvVAE(BaseEmbedder):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
         self.compile = compile

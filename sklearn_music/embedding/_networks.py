@@ -10,6 +10,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+# Of a posterior, as far as it is taken at its word.
+_MAX_LOG_VARIANCE = 2.0
+
 
 class Network(nn.Module):
     """What all of them do: encode a row, draw, decode, compare.
@@ -42,9 +45,13 @@ class Network(nn.Module):
         """Return the condition of each row."""
         return x[:, self.n_inputs :]
 
-    def error(self, x, x_hat):
-        """Return the squared error of each row's input."""
+    def error(self, x, x_hat, side_weight=None):
+        """Return the squared error of each row's input; side features are a ConvNetwork's."""
         return (x[:, : self.n_inputs] - x_hat).square().sum(dim=1)
+
+    def n_observed(self, x):
+        """Return how many numbers of each row's input are there, (n_rows,)."""
+        return torch.full_like(x[:, 0], self.n_inputs)
 
     def forward(self, x, positive=None, noise=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
@@ -90,8 +97,7 @@ class DenseNetwork(Network):
     def encode(self, x):
         """Return the mean and the log-variance of the posterior, each (n_rows, n_components)."""
         encoded = x if self.encode_condition else x[:, : self.n_inputs]
-        mean, log_variance = self.encoder(encoded).chunk(2, dim=1)
-        return mean, log_variance
+        return _posterior(self.encoder(encoded))
 
     def decode(self, z, condition):
         """Return the mean of the likelihood, (n_rows, n_inputs)."""
@@ -172,8 +178,7 @@ class ConvNetwork(Network):
             parts.append(self.side_encoder(torch.cat([side, is_there], dim=1)))
         if self.encode_condition:
             parts.append(self.condition(x))
-        mean, log_variance = self.head(torch.cat(parts, dim=1)).chunk(2, dim=1)
-        return mean, log_variance
+        return _posterior(self.head(torch.cat(parts, dim=1)))
 
     def decode(self, z, condition):
         """Return the mean of the likelihood, (n_rows, n_inputs)."""
@@ -186,17 +191,36 @@ class ConvNetwork(Network):
             parts.append(self.side_decoder(z))
         return torch.cat(parts, dim=1)
 
-    def error(self, x, x_hat):
+    def n_observed(self, x):
+        """Return how many numbers of each row's input are there, (n_rows,)."""
+        n_side = self.n_inputs - self.n_pixels
+        return self.n_pixels + n_side * self.has_side(x)[:, 0].to(x.dtype)
+
+    def error(self, x, x_hat, side_weight=None):
         """Return the squared error of each row's input; missing side features have none."""
+        if side_weight is None:
+            side_weight = self.side_weight
         x = x[:, : self.n_inputs]
         # Before the difference, since the gradient of a NaN that is dropped later is NaN too.
         error = (torch.where(x.isnan(), x_hat, x) - x_hat).square()
-        side = self.side_weight * error[:, self.n_pixels :] * self.has_side(x)
+        side = side_weight * error[:, self.n_pixels :] * self.has_side(x)
         return error[:, : self.n_pixels].sum(dim=1) + side.sum(dim=1)
 
     def has_side(self, x):
         """Tell of each row whether its side features are all there, (n_rows, 1)."""
         return ~x[:, self.n_pixels : self.n_inputs].isnan().any(dim=1, keepdim=True)
+
+
+def _posterior(outputs):
+    """Return mean and log-variance, which above a bound grows as its logarithm only.
+
+    The first steps of Adam on thousands of columns throw it up to where its exponential
+    overflows, or where one gradient spoils the step sizes of many epochs. A posterior wider than
+    the prior, whose log-variance is 0, is never of use.
+    """
+    mean, log_variance = outputs.chunk(2, dim=1)
+    excess = (log_variance - _MAX_LOG_VARIANCE).clamp(min=0)
+    return mean, torch.minimum(log_variance, _MAX_LOG_VARIANCE + excess.log1p())
 
 
 def _perceptron(sizes):

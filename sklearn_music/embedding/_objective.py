@@ -88,8 +88,8 @@ class NegativeELBO(nn.Module):
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
         self.consistency = consistency
-        if consistency:
-            self.log_scale = nn.Parameter(torch.zeros(()))
+        # Always there, so that a warm start may turn the consistency on.
+        self.log_scale = nn.Parameter(torch.zeros(()))
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros(()))
         self.kl_share_ = 1.0  # of beta, while it rises in the first epochs
@@ -103,8 +103,8 @@ class NegativeELBO(nn.Module):
         output : tuple of Tensor
             What the network returns: each row's squared error, draw from the posterior,
             mean and log-variance, and the mean of its positive where it has one.
-        n_inputs : int
-            The number of columns that the squared errors sum over.
+        n_inputs : float or Tensor of shape ()
+            The number of columns that the squared errors sum over, the mean of the rows.
         """
         error, z, mean, log_variance, *positives = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
@@ -154,10 +154,12 @@ def elbo(network, x, nodes, variance=1.0):
     deviation = (0.5 * log_variance).exp()
     condition = network.condition(x)
     errors = [
-        network.error(x, network.decode(mean + deviation * node, condition)) for node in nodes
+        # Of side features as of pixels: weighed, it would bound no likelihood.
+        network.error(x, network.decode(mean + deviation * node, condition), side_weight=1.0)
+        for node in nodes
     ]
     error = torch.stack(errors).mean(dim=0)
-    constant = network.n_inputs * math.log(2 * math.pi * variance)
+    constant = network.n_observed(x) * math.log(2 * math.pi * variance)
     kl = kl_divergence(mean, log_variance).sum(dim=1)
     return -0.5 * (error / variance + constant) - kl
 

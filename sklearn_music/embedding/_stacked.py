@@ -68,7 +68,7 @@ class Stacks:
         reason : str or None
             Why its network can't be trained with others, where that is so.
         """
-        for name in ("early_stopping", "callbacks", "amp", "compile"):
+        for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
             if getattr(embedder, name):
                 return name
         try:
@@ -350,12 +350,13 @@ class _Stack:
                 loss, (parts, part_sums) = vmap(self._loss)(
                     weights, beta[a:b], self.free_bits[a:b], tuple(batch), noise
                 )
-                gradients = torch.autograd.grad(loss.sum(), weights)
+                gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
                 for first, last, _, views in self.blocks:
                     if a <= first < b:
                         for view, gradient in zip(views, gradients, strict=True):
-                            # The fused Adam takes a gradient to be laid out as its weight.
-                            view.grad = gradient[first - a : last - a].contiguous()
+                            if gradient is not None:
+                                # The fused Adam takes it to be laid out as its weight.
+                                view.grad = gradient[first - a : last - a].contiguous()
                 losses[step, a:b] = loss.detach()
                 for name, term in parts.items():
                     terms[name][a:b] += term
@@ -370,7 +371,8 @@ class _Stack:
         of_criterion = dict(zip(self.names[1], weights[len(of_module) :], strict=True))
         output = functional_call(self.net.module_, of_module, batch, {"noise": noise})
         of_criterion |= {"beta": beta, "free_bits": free_bits}
-        return functional_call(self.criterion, of_criterion, (output, self.net.module_.n_inputs))
+        n_inputs = self.net.module_.n_observed(batch[0]).mean()
+        return functional_call(self.criterion, of_criterion, (output, n_inputs))
 
     def _orders(self):
         """Return the numbers of an epoch's rows, and of their positives, by member."""
@@ -407,10 +409,11 @@ class _Stack:
         for own, view in zip(member.parameters(), views, strict=True):
             mask = self._mask(view[0], own, member.n_components)
             own.copy_(view[i - a][mask].view_as(own))
-            member.net.optimizer_.state[own] = {
-                name: value[i - a][mask].view_as(own) if value.dim() else value.clone()
-                for name, value in self.optimizer.state[view].items()
-            }
+            if view in self.optimizer.state:
+                member.net.optimizer_.state[own] = {
+                    name: value[i - a][mask].view_as(own) if value.dim() else value.clone()
+                    for name, value in self.optimizer.state[view].items()
+                }
 
     def _mask(self, weight, own, n_components):
         """Tell which values of a weight of the widest network a narrower one has too."""

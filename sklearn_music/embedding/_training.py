@@ -67,13 +67,7 @@ class Batches:
         self.shuffle = shuffle
 
     def orders(self, generator=None):
-        """Draw which rows come one after the other, and the positive of each where they have one.
-
-        Returns
-        -------
-        orders : list of Tensor of shape (n_rows,)
-            One, or two where the rows have positives.
-        """
+        """Draw which rows come one after the other, and the positive of each where it has one."""
         n = len(self.rows)
         order = torch.randperm(n, generator=generator) if self.shuffle else torch.arange(n)
         if self.rows.positives is None:
@@ -159,7 +153,8 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        loss, (terms, sums) = self.criterion_(y_pred, self.module_.n_inputs)
+        n_inputs = self.module_.n_observed(X[0]).mean()
+        loss, (terms, sums) = self.criterion_(y_pred, n_inputs)
         if training:
             for name, term in terms.items():
                 self.terms_[name] = self.terms_.get(name, 0.0) + term
@@ -268,11 +263,14 @@ def entropy(*seed):
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def train(net, X, X_valid=None, *, positives=None, epochs, amp=False, compile=False):
-    """Train an initialised net for some more epochs."""
-    rows = Rows(X, net.device, positives)
+def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
+    """Train an initialised net for some more epochs.
+
+    `positives` is a function of rows: which others each one is tied to, or None.
+    """
+    rows = Rows(X, net.device, positives(X))
     if X_valid is not None:
-        net.train_split = predefined_split(Rows(X_valid, net.device))
+        net.train_split = predefined_split(Rows(X_valid, net.device, positives(X_valid)))
     try:
         with threads(_n_threads_that_pay(net)):
             net.amp_ = amp and _has_bfloat16(rows.device)
@@ -311,9 +309,10 @@ def _compile(net, rows):
             torch.cat([part.flatten() for part in net.infer(batch)]).sum().backward()
     except Exception as error:  # a missing compiler shows as one of many classes
         net.forward_ = net.module_.forward
+        first_line = str(error).partition("\n")[0]
         warnings.warn(
-            f"compile=True can't be had here, training without it: {type(error).__name__}: "
-            f"{str(error).splitlines()[0]}",
+            "compile=True can't be had here, training without it: "
+            f"{type(error).__name__}: {first_line}",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -325,8 +324,8 @@ def memory_errors(device, batch):
     try:
         yield
     except RuntimeError as error:
-        # On a CPU it is no class of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        # On a CPU and on MPS it is no class of its own.
+        if not any(words in str(error) for words in ("out of memory", "allocate memory")):
             raise
         if torch.device(device).type == "cuda":
             torch.cuda.empty_cache()
@@ -374,15 +373,16 @@ def summarize(net, X, generator=None):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
     totals = torch.zeros(3, net.module__n_components, device=net.device)
-    error = torch.zeros((), device=net.device)
+    error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
         errors, _, mean, log_variance = net.module_(x, noise=noise)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
-        error += errors.sum()
+        error = error + errors.sum()
+        n_observed = n_observed + net.module_.n_observed(x).sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
     if net.criterion__decoder_variance == "optimal":
-        noise_variance = float(error) / (len(X) * net.module_.n_inputs)
+        noise_variance = float(error / n_observed)
     elif net.criterion__decoder_variance == "learned":
         noise_variance = float(net.criterion_.log_variance.exp())
     else:

@@ -25,7 +25,8 @@ class VAE(BaseEmbedder):
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
     kl_warmup : int, default=0
-        Number of epochs over which the weight of the KL divergence rises to beta.
+        Number of epochs over which the weight of the KL divergence rises to beta, which
+        it never reaches where `max_epochs` is lower.
     free_bits : float, default=0.0
         Nats per latent dimension below which its KL divergence is not lowered further.
     decoder_variance : {"unit", "learned", "optimal"}, default="unit"
@@ -53,6 +54,9 @@ class VAE(BaseEmbedder):
         The number of epochs to wait for a lower loss, where `early_stopping`.
     callbacks : list of skorch.callbacks.Callback, default=None
         Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
+    checkpoint_dir : str or path, default=None
+        A folder in which `fit` keeps the state after each epoch. The same call after a
+        crash goes on from there, and ends with the same weights on a CPU.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.
@@ -92,7 +96,7 @@ class VAE(BaseEmbedder):
         Where the net is.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in `fit`, where they were strings.
 
     See Also
@@ -105,7 +109,7 @@ class VAE(BaseEmbedder):
     a Gaussian likelihood of variance 1 (its constant left out) and a weight on the KL
     divergence [2]_, both terms summed over their dimensions:
 
-    .. math:: \tfrac12 \lVert x - \hat x \rVert^2
+    .. math:: \tfrac12 \| x - \hat x \|^2
               + \beta \, \tfrac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2)
 
     So beta means the same for every batch size, and columns that are standardised
@@ -113,13 +117,14 @@ class VAE(BaseEmbedder):
 
     `consistency` adds that many times the InfoNCE loss [6]_ of telling, by its latent
     mean, one of a row's nearest neighbours from those of the other rows of the batch; two
-    rows are alike as :math:`1 / (1 + e^s \lVert \mu_i - \mu_j \rVert^2)`, with s learnt.
+    rows are alike as :math:`1 / (1 + e^s \| \mu_i - \mu_j \|^2)`, with s learnt.
 
     `score_samples` adds the constant and takes the mean over the posterior by cubature.
 
     References
     ----------
-    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes",
+       ICLR 2014.
     .. [2] I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a
        Constrained Variational Framework", ICLR 2017.
     .. [3] O. Rybkin, K. Daniilidis and S. Levine, "Simple and Effective VAE Training
@@ -128,7 +133,8 @@ class VAE(BaseEmbedder):
        Autoencoders", NeurIPS 2018.
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted
        Autoencoders", ICLR 2016.
-    .. [6] S. Damrich et al., "From t-SNE to UMAP with contrastive learning", ICLR 2023.
+    .. [6] S. Damrich et al., "From t-SNE to UMAP with contrastive learning",
+       ICLR 2023.
 
     Examples
     --------
@@ -170,6 +176,7 @@ class VAE(BaseEmbedder):
         validation_fraction=0.1,
         n_iter_no_change=10,
         callbacks=None,
+        checkpoint_dir=None,
         device="auto",
         amp=False,
         compile=False,
@@ -193,6 +200,7 @@ class VAE(BaseEmbedder):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
         self.compile = compile

@@ -53,7 +53,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of input columns.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the input columns, where they are all strings.
 
     See Also

@@ -312,7 +312,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects
-            The terms where they are the columns, after "word__" and "char__" if there are
+            The terms where they are the columns, after ``word__`` and ``char__`` if there are
             character n-grams; "lyricvectorizer0", "lyricvectorizer1", ... where they are not; and
             "lyricvectorizer_missing" for the indicator.
         """

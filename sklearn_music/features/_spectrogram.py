@@ -105,7 +105,7 @@ class SpectrogramExtractor(TransformerMixin, BaseEstimator):
         Length of the stretch, in samples at `sample_rate`.
     n_features_in_ : int
         Number of columns seen in `fit`: 1, or `n_samples` for a table of waveforms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in `fit`, where they were strings.
 
     See Also

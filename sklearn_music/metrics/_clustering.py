@@ -1,5 +1,7 @@
 """Scores of a clustering against labels."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
@@ -12,8 +14,8 @@ from sklearn.metrics._scorer import _Scorer
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ..exceptions import warn_of_leakage
-from ._parts import parts
+from ..exceptions import LabelLeakageWarning, warn_of_leakage
+from ._parts import fitted_with_labels, parts
 
 
 def purity_score(labels_true, labels_pred):
@@ -143,9 +145,18 @@ class _ClusteringScorer(_Scorer):
             )
         check_predicts(estimator)
         check_no_label_is_missing(y_true)
-        for part, _ in parts(estimator, lambda: X):
+        for part, rows in parts(estimator, lambda: X):
             if getattr(part, "encode_condition", False):
-                warn_of_leakage(getattr(part, "condition_leakage_", None))
+                # Of the tracks at hand, and of those of the fit, if it was given labels.
+                told = part._leakage(rows(), y_true), getattr(part, "condition_leakage_", None)
+                warn_of_leakage(max((value for value in told if value), default=None))
+        if names := fitted_with_labels(estimator):
+            warnings.warn(
+                f"{', '.join(names)} can't be fitted without labels: where they are those that the "
+                "clusters are scored against, the scores are not those of an unsupervised model.",
+                LabelLeakageWarning,
+                stacklevel=3,
+            )
         return super()._score(method_caller, estimator, X, y_true, **kwargs)
 
     def __call__(self, estimator, X, y_true=None, sample_weight=None, **kwargs):
@@ -161,7 +172,9 @@ CLUSTERING_SCORES = {
 
 #: Scorers for ``scoring=`` of a search or of `cross_validate`: purity, normalised and
 #: adjusted mutual information, adjusted Rand index. Each asks the fitted pipeline for the
-#: clusters of the held-out tracks, and so needs a clusterer with `predict`, and labels y.
+#: clusters of the held-out tracks, and so needs a clusterer with `predict`, and labels y without
+#: a missing one. They warn where a `BetaCVAE` encodes what tells y, and where a step is fitted with
+#: labels; `compare_embeddings` looks for columns that tell them, too.
 CLUSTERING_SCORERS = {
     # A search asks for the method first, with an error of its own where there is none; every
     # estimator has `fit`, which is never called: `_score` has refused it by then.

@@ -7,6 +7,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.stats import t as student_t
+from sklearn.base import is_clusterer
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
@@ -33,6 +34,7 @@ _MARK = "⚠ leaks"
         "estimators": [dict],
         "targets": ["array-like", dict],
         "features": [HasMethods(["fit_transform"]), StrOptions({"passthrough"}), None],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -46,6 +48,7 @@ def compare_embeddings(
     targets,
     *,
     features=None,
+    n_clusters=None,
     n_seeds=10,
     random_state=0,
     n_jobs=None,
@@ -53,10 +56,10 @@ def compare_embeddings(
 ):
     """Score the KMeans clusters of several embeddings against several targets.
 
-    Each embedding is fitted anew with each seed, without labels, and clustered into
-    as many clusters as the target has classes. Three baselines are always beside them:
-    chance, clusters drawn at random; raw features, the plain features of the tracks; and
-    PCA, 16 components of those (fewer where there are fewer tracks or features).
+    Each embedding is fitted anew with each seed, without labels, and clustered. Three
+    baselines are always beside them: chance, clusters drawn at random; raw features, the
+    plain features of the tracks; and PCA, 16 components of those (fewer where there are
+    fewer tracks or features).
 
     Parameters
     ----------
@@ -72,6 +75,8 @@ def compare_embeddings(
         which the silhouettes of all rows are measured. None scales the columns of a table
         of numbers (StandardScaler), and takes the scaled pooled MFCCs of the files in the
         column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``).
+    n_clusters : int, default=None
+        Number of clusters; None is the number of the target's classes.
     n_seeds : int, default=10
         Number of seeds.
     random_state : int, RandomState instance or None, default=0
@@ -87,13 +92,15 @@ def compare_embeddings(
         One row per embedding and target: ``embedding``, ``target``, ``leakage``,
         ``n_clusters``, ``n_tracks``; for each of purity, nmi, ami, ari and silhouette the
         mean over the seeds and, as ``purity_ci`` and so on, half the width of its 95 %
-        interval (Student's t); and ``silhouette_space``, the name of the plain features.
+        interval (Student's t); ``n_seeds``; and ``silhouette_space``, the name of the plain
+        features.
 
     Raises
     ------
     ValueError
-        If features is None and X is neither numbers nor has a column ``audio``, or the
-        features are not finite.
+        If features is None and X is neither numbers nor has a column ``audio``, if the
+        features are not finite, if a target has one class only, or if an estimator ends in
+        a clusterer.
 
     See Also
     --------
@@ -108,6 +115,8 @@ def compare_embeddings(
     with ``encode_condition=True``, and columns of X that the embedding changes with: a column
     of labels, or the columns of a one-hot block. A condition that only the decoder is told
     does not count. Where X holds such columns beside others, pass features without them.
+    What stands in the lyrics, in a file's name or in the index can't be seen, nor what a
+    transformer of yours reads in `fit` only.
 
     The silhouette is 0 where all tracks are in one cluster. Of more than 2,000 tracks, 2,000
     drawn at random are taken for it, the same for all rows.
@@ -132,6 +141,9 @@ def compare_embeddings(
         )
     if not isinstance(targets, (dict, pd.DataFrame)):
         targets = {getattr(targets, "name", None) or "target": targets}
+    names = list(targets)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Got the targets {names}, expected at least one, each with its own name.")
     targets = {name: _check_target(name, labels, X) for name, labels in targets.items()}
     for name, estimator in estimators.items():
         if name in _BASELINES:
@@ -139,9 +151,16 @@ def compare_embeddings(
                 f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
             )
         is_passthrough = isinstance(estimator, str) and estimator == "passthrough"
-        if not is_passthrough and not hasattr(estimator, "fit_transform"):
+        if is_passthrough:
+            continue
+        if not hasattr(estimator, "fit_transform"):
             raise ValueError(
                 f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".'
+            )
+        if is_clusterer(estimator):
+            raise ValueError(
+                f"Got a clusterer as {name!r}, expected an embedding, which is clustered here: of "
+                "a pipeline that ends in a clusterer, pass pipe[:-1]."
             )
     space = ReferenceSpace(X, features)
     telling_columns = find_telling_columns(X, targets)
@@ -162,6 +181,8 @@ def compare_embeddings(
             *embeddings[name],
             targets,
             space,
+            n_clusters,
+            name,
             seed,
             telling_columns if name in estimators and i % n_seeds == 0 else None,
         )
@@ -183,7 +204,7 @@ def compare_embeddings(
     half_widths = groups.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
     table = means.join(half_widths.add_suffix("_ci"))
     order = [column for name in _SCORES for column in (name, f"{name}_ci")]
-    return table[order].reset_index().assign(silhouette_space=space.name)
+    return table[order].reset_index().assign(n_seeds=n_seeds, silhouette_space=space.name)
 
 
 def _check_target(name, labels, X):
@@ -197,6 +218,11 @@ def _check_target(name, labels, X):
     check_consistent_length(X, labels)
     if labels.isna().all():
         raise ValueError(f"All labels of the target {name!r} are missing.")
+    if len(labels.dropna().unique()) == 1:
+        raise ValueError(
+            f"All labels of the target {name!r} are {labels.dropna().iloc[0]!r}, so that any "
+            "clusters would score alike: leave it out."
+        )
     return labels
 
 
@@ -233,6 +259,7 @@ def format_comparison(scores):
     | target | PCA | 3 | 0.833 ± 0.000 | ...
     <BLANKLINE>
     Silhouettes are taken in one space: X, scaled, 4 columns.
+    ± is half the 95 % interval of the mean over 2 seeds on these tracks; it says nothing of others.
     """
     spaces = scores["silhouette_space"].unique()
     if len(spaces) > 1:
@@ -250,6 +277,11 @@ def format_comparison(scores):
         cells = [_cell(row[name], row[f"{name}_ci"]) for name in _SCORES]
         lines.append("| " + " | ".join(label + cells) + " |")
     lines += ["", f"Silhouettes are taken in one space: {spaces[0]}."]
+    if (scores["n_seeds"] > 1).any():
+        lines.append(
+            f"± is half the 95 % interval of the mean over {scores['n_seeds'].max()} seeds on "
+            "these tracks; it says nothing of others."
+        )
     if scores["leakage"].any():
         lines += [
             "",
@@ -264,11 +296,19 @@ def _cell(mean, half_width):
     return f"{mean:.3f}" if np.isnan(half_width) else f"{mean:.3f} ± {half_width:.3f}"
 
 
-def _scores(estimator, X, targets, space, seed, telling_columns):
+def _scores(estimator, X, targets, space, n_clusters, name, seed, telling_columns):
     """Return one embedding's scores by target with one seed, and its leakage if asked for.
 
     Without an estimator they are those of chance.
     """
+    try:
+        return _scores_of(estimator, X, targets, space, n_clusters, seed, telling_columns)
+    except Exception as error:
+        error.add_note(f"This was the embedding {name!r} with the seed {seed}.")
+        raise
+
+
+def _scores_of(estimator, X, targets, space, n_clusters, seed, telling_columns):
     rng = np.random.RandomState(seed)
     leakage = None
     if estimator is not None:
@@ -280,7 +320,7 @@ def _scores(estimator, X, targets, space, seed, telling_columns):
     for target, labels in targets.items():
         has_label = labels.notna().to_numpy()
         labels = labels[has_label].astype(str)
-        k = labels.nunique()
+        k = n_clusters or labels.nunique()
         if estimator is None:
             clusters = rng.randint(k, size=len(has_label))
         else:

@@ -2,7 +2,7 @@
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
 
 
 def parts(estimator, rows):
@@ -36,6 +36,16 @@ def parts(estimator, rows):
             yield from parts(block, rows)
     elif hasattr(estimator, "best_estimator_"):
         yield from parts(estimator.best_estimator_, rows)
+
+
+def fitted_with_labels(estimator):
+    """Return the names of the parts that can't be fitted without labels y."""
+    return [
+        type(part).__name__
+        for part, _ in parts(estimator, lambda: None)
+        if hasattr(part, "__sklearn_tags__") and get_tags(part).target_tags.required
+        if not isinstance(part, (Pipeline, ColumnTransformer, FeatureUnion))
+    ]
 
 
 def with_seed(estimator, seed):

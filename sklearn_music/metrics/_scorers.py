@@ -120,7 +120,8 @@ def elbo_scorer(estimator, X, y=None):
 
     References
     ----------
-    D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", 2014.
+    D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes",
+    2014.
 
     Examples
     --------

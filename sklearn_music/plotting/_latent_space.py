@@ -124,7 +124,8 @@ class LatentSpaceDisplay:
 
         References
         ----------
-        .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 2008.
+        .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE",
+           JMLR 2008.
         .. [2] L. McInnes, J. Healy and J. Melville, "UMAP: Uniform Manifold Approximation
            and Projection for Dimension Reduction", 2018.
         """

@@ -10,7 +10,7 @@ from ._matplotlib import COLORS, make_panels
 _PANELS: dict[str, dict[str, str | None]] = {
     "loss": {"train_loss": "training", "valid_loss": "validation"},
     "reconstruction": {"reconstruction": None},
-    "KL divergence (nats)": {"kl": None},
+    "latent space (nats)": {"kl": "KL divergence", "consistency": "consistency"},
     "active units": {"active_units": None},
 }
 _REQUIRED = {"epoch", "train_loss", "reconstruction", "kl", "active_units"}
@@ -43,7 +43,7 @@ class TrainingHistoryDisplay:
     >>> vae = VAE(2, beta=0.1, max_epochs=20, random_state=0).fit(load_iris().data)
     >>> display = TrainingHistoryDisplay(vae.history_).plot()
     >>> [panel.get_title() for panel in display.ax_]
-    ['loss', 'reconstruction', 'KL divergence (nats)', 'active units']
+    ['loss', 'reconstruction', 'latent space (nats)', 'active units']
     """
 
     def __init__(self, history):
@@ -114,8 +114,9 @@ class TrainingHistoryDisplay:
             panel.xaxis.get_major_locator().set_params(integer=True)
         self.ax_[-1].set_ylim(bottom=0)
         self.ax_[-1].yaxis.get_major_locator().set_params(integer=True)
-        if "valid_loss" in history:
-            self.ax_[0].legend(frameon=False)
+        for panel in self.ax_:
+            if len(panel.lines) > 1:
+                panel.legend(frameon=False)
         return self
 
 

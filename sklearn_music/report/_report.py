@@ -17,10 +17,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from ..embedding._base import BaseEmbedder
+from ..embedding._base import BaseEmbedder, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
-from ..metrics._parts import parts
+from ..metrics._parts import fitted_with_labels, parts
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
 from ..plotting._matplotlib import import_pyplot
@@ -94,7 +94,8 @@ class ClusterReport:
 
     References
     ----------
-    .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
+    .. [1] L. van der Maaten and G. Hinton, "Visualizing Data using t-SNE",
+       JMLR 9, 2008.
 
     Examples
     --------
@@ -223,9 +224,16 @@ class ClusterReport:
                 n_seeds=self.n_seeds,
                 random_state=seeds[0],
             )
-            told = scores[scores["embedding"] == THIS].set_index("target")["leakage"]
-            notes[:0] = [_about_target(name, y, told[name]) for name, y in targets.items()]
+            told = {}
+            if scores is not None:
+                this = scores[scores["embedding"] == THIS]
+                told = dict(zip(this["target"], this["leakage"], strict=True))
+            notes[:0] = [_about_target(name, y, told.get(name, 0)) for name, y in targets.items()]
 
+        if names := fitted_with_labels(self.pipeline):
+            notes.insert(
+                0, f"{', '.join(names)} learnt from labels: these clusters are supervised."
+            )
         embedders = self._parts(BaseEmbedder)
         notes[:0] = [_about_collapse(embedder) for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
@@ -400,14 +408,12 @@ def _about_target(name, labels, leakage):
 
 
 def _about_collapse(embedder):
-    # Where fit warns of it too.
-    n_components = embedder.n_components
-    if embedder.active_units_ >= max(min(2, n_components), 0.1 * n_components):
+    if not has_collapsed(embedder):
         return None
     return (
         f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
-        f"of {n_components} latent components tell the tracks apart, so that these clusters mean "
-        f"little. Lower beta (it is {embedder.beta:g}), or scale the columns."
+        f"of {embedder.n_components} latent components tell the tracks apart, so that these "
+        f"clusters mean little. Lower beta (it is {embedder.beta:g}), or scale the columns."
     )
 
 

@@ -22,6 +22,8 @@ THIS = "this pipeline"
 def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, random_state):
     """Return what `compare_embeddings` does, with a row of the clusters for each target.
 
+    None where no target has two classes.
+
     Parameters
     ----------
     embedding : Pipeline
@@ -39,6 +41,11 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
     random_state : int, RandomState instance or None
         Where the seeds come from.
     """
+    # One class is found by any clusters.
+    targets = {name: labels for name, labels in targets.items() if len(labels.unique()) > 1}
+    if not targets:
+        return None
+    n_clusters = len(np.unique(clusters))
     with warnings.catch_warnings():
         # Too few lyrics for so many topics, or unreadable tracks, of which the page tells.
         warnings.simplefilter("ignore", UserWarning)
@@ -50,7 +57,13 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
         )
     # Of the features, which are made once, since they may be those of files.
     baselines = compare_embeddings(
-        {}, space.Z, targets, features="passthrough", n_seeds=n_seeds, random_state=random_state
+        {},
+        space.Z,
+        targets,
+        features="passthrough",
+        n_clusters=n_clusters,
+        n_seeds=n_seeds,
+        random_state=random_state,
     )
     is_chance = baselines["embedding"] == "chance"
     baselines["leakage"] = baselines["target"].map(told_to_baselines).mask(is_chance, 0.0)
@@ -61,7 +74,7 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
             "embedding": THIS,
             "target": target,
             "leakage": told[target],
-            "n_clusters": len(np.unique(clusters)),
+            "n_clusters": n_clusters,
             "n_tracks": int(known.sum()),
             **{
                 name: score(labels[known], clusters[known])

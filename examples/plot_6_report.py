@@ -1,0 +1,51 @@
+"""
+Reading the report
+==================
+
+:class:`~sklearn_music.report.ClusterReport` writes what is to be known of a clustering on one page,
+which opens without a network: to read, and to listen to.
+"""
+
+# %%
+# A clustering
+# ------------
+# One of the ready-made pipelines of :mod:`sklearn_music.pipelines`, over sound and words.
+
+from sklearn_music.datasets import make_music
+from sklearn_music.pipelines import make_vae_pipeline
+
+music = make_music(60, duration=3, random_state=0)
+tracks = music.data
+pipe = make_vae_pipeline(6, lyrics_weight=2, random_state=0)
+pipe.set_params(embed__audio__mel__duration=3)
+pipe.fit(tracks)
+
+# %%
+# The page
+# --------
+# Click a point to hear its track. In a notebook the last line of a cell shows the page, as it does
+# here; ``report.to_html("report.html")`` writes it to a file.
+
+from sklearn_music.report import ClusterReport
+
+report = ClusterReport(pipe, tracks, tracks[["genre", "language"]], excerpt_duration=3)
+report
+
+# %%
+# How to read it
+# --------------
+# - **Warnings** come first. Labels that leaked into the model, or a latent space that has
+#   collapsed, make all that follows worthless.
+# - **Scores** stand beside chance and two plain baselines. A score that chance reaches too says
+#   nothing, whatever its size; see :ref:`silhouettes` and :ref:`choosing_k`.
+# - **The map** is t-SNE's: near is alike, far says little.
+# - **Each cluster** has its labels, its telling words, its typical tracks and its outliers. Listen
+#   to the typical ones first: what do they share? Then to the outliers: what put them there?
+# - **Reconstructions** tell what the latent space keeps of a track. Should they all look the same,
+#   it has kept nothing.
+#
+# The pictures can be had one by one too:
+
+from sklearn_music.plotting import ClusterCompositionDisplay
+
+ClusterCompositionDisplay.from_estimator(pipe, tracks, tracks["genre"])
