@@ -279,7 +279,7 @@ class _Stack:
             for part, member, values in zip(weight, members, own, strict=True):
                 mask = self._mask(part, values, member.n_components)
                 part[mask] = values.detach().flatten()
-            self.weights.append(weight)
+            self.weights.append(_turned(weight).contiguous())
 
         # The members from a to b with the same number of rows and learning rate.
         self.blocks = []
@@ -367,6 +367,7 @@ class _Stack:
 
     def _loss(self, weights, beta, free_bits, batch, noise):
         """Return the loss of one member, and what its criterion logs."""
+        weights = [weight.mT if weight.dim() == 2 else weight for weight in weights]
         of_module = dict(zip(self.names[0], weights, strict=False))
         of_criterion = dict(zip(self.names[1], weights[len(of_module) :], strict=True))
         output = functional_call(self.net.module_, of_module, batch, {"noise": noise})
@@ -407,13 +408,13 @@ class _Stack:
         """Give a member its net's weights, and the moments of its optimizer."""
         a, _, _, views = next(block for block in self.blocks if block[0] <= i < block[1])
         for own, view in zip(member.parameters(), views, strict=True):
+            view, state = _turned(view), self.optimizer.state.get(view, {})
             mask = self._mask(view[0], own, member.n_components)
             own.copy_(view[i - a][mask].view_as(own))
-            if view in self.optimizer.state:
-                member.net.optimizer_.state[own] = {
-                    name: value[i - a][mask].view_as(own) if value.dim() else value.clone()
-                    for name, value in self.optimizer.state[view].items()
-                }
+            member.net.optimizer_.state[own] = {
+                name: _turned(value)[i - a][mask].view_as(own) if value.dim() else value.clone()
+                for name, value in state.items()
+            }
 
     def _mask(self, weight, own, n_components):
         """Tell which values of a weight of the widest network a narrower one has too."""
@@ -425,3 +426,8 @@ class _Stack:
             # The columns of the decoder's first layers are the components, then the condition.
             mask[:, n_components : self.n_components] = False
         return mask
+
+
+def _turned(weight):
+    """Return matrices the other way round: their gradients come so, and needn't be copied."""
+    return weight.mT if weight.dim() == 3 else weight
