@@ -23,6 +23,7 @@ from ..exceptions import PosteriorCollapseWarning
 from ._checkpoint import Checkpoint
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
+from ._stacked import take
 from ._training import (
     EmbeddingNet,
     get_state,
@@ -151,7 +152,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X, reset=previous is None)
         settings = self._settings(X.shape[1])
         if previous is None:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            # A search may have trained the network already, together with others.
+            if epochs == self.max_epochs and (taken := take(self, X)) is not None:
+                net, summary, self._seed = taken
+                return self._keep(net, summary, settings)
+            self._seed = self._draw_seed()
         else:
             _check_same_network(self._net_settings, settings)
         # Copies, since a fit must not change a parameter, and some hold the optimizer after it.
@@ -193,19 +198,24 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 summary = summarize(net, X)
         if checkpoint is not None:
             checkpoint.remove()
+        return self._keep(net, summary, settings)
 
+    def _keep(self, net, summary, settings):
         self.net_ = net
         self.kl_per_component_ = summary["kl"]
         self.active_units_ = summary["active_units"]
         self.noise_variance_ = summary["noise_variance"]
         self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
-        self.device_ = str(device)
+        self.device_ = str(torch.device(net.device))
         self.history_ = [
             {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
         ]
         self._net_settings = settings
         self._n_features_out = settings["module__n_components"]
         return self
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _find_checkpoint(self, X, settings, callbacks):
         if callbacks:

@@ -53,14 +53,16 @@ class Network(nn.Module):
         """Return how many numbers of each row's input are there, (n_rows,)."""
         return torch.full_like(x[:, 0], self.n_inputs)
 
-    def forward(self, x, positive=None):
+    def forward(self, x, positive=None, noise=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
-        And the mean of the posterior of the positives, where they are given.
+        And the mean of the posterior of the positives, where they are given. The noise of
+        the draw, (n_rows, n_components), is torch's next where it is not given.
         """
         # Under autocast only the layers are in half precision: sums of it would be too coarse.
         mean, log_variance = (part.float() for part in self.encode(x))
-        noise = mean.new_empty(mean.shape).normal_()
+        if noise is None:
+            noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
         x_hat = self.decode(z, self.condition(x)).float()
         output = self.error(x, x_hat), z, mean, log_variance

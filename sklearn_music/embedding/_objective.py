@@ -109,9 +109,7 @@ class NegativeELBO(nn.Module):
         error, z, mean, log_variance, *positives = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
         kl = kl_divergence(mean, log_variance)
-        kl_of_batch = kl.mean(dim=0)
-        if self.free_bits:
-            kl_of_batch = kl_of_batch.clamp(min=self.free_bits)
+        kl_of_batch = kl.mean(dim=0).clamp(min=self.free_bits)
         beta = self.beta * (self.kl_share_ if self.training else 1.0)
         loss = terms["reconstruction"] + beta * kl_of_batch.sum()
         if self.total_correlation:

@@ -66,14 +66,18 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle = shuffle
 
+    def orders(self, generator=None):
+        """Draw which rows come one after the other, and the positive of each where it has one."""
+        n = len(self.rows)
+        order = torch.randperm(n, generator=generator) if self.shuffle else torch.arange(n)
+        if self.rows.positives is None:
+            return [order]
+        which = torch.randint(self.rows.positives.shape[1], (n,), generator=generator)
+        return [order, self.rows.positives[order, which]]
+
     def __iter__(self):
         """Yield (x, positives) or (x,), and no target."""
-        n = len(self.rows)
-        order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        orders = [order]
-        if self.rows.positives is not None:
-            which = torch.randint(self.rows.positives.shape[1], (n,))
-            orders.append(self.rows.positives[order, which])
+        orders = self.orders()
         X, device = self.rows.X, self.rows.device
         is_there = X.device.type == device.type
         n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
@@ -248,11 +252,15 @@ _RANDOM_STATE = threading.RLock()
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
-    entropy = np.random.SeedSequence(seed).generate_state(1)
     cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
-        torch.manual_seed(int(entropy[0]))
+        torch.manual_seed(entropy(*seed))
         yield
+
+
+def entropy(*seed):
+    """Return what torch's generators are seeded by."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
@@ -264,7 +272,7 @@ def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device, positives(X_valid)))
     try:
-        with _as_many_threads_as_pay(net):
+        with threads(_n_threads_that_pay(net)):
             net.amp_ = amp and _has_bfloat16(rows.device)
             if compile:
                 _compile(net, rows)
@@ -329,14 +337,20 @@ def memory_errors(device, batch):
 
 
 @contextmanager
-def _as_many_threads_as_pay(net):
-    n_threads = torch.get_num_threads()
-    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
-        torch.set_num_threads(1)
+def threads(n_threads):
+    """Let torch use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
+        torch.set_num_threads(before)
+
+
+def _n_threads_that_pay(net):
+    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
+        return 1
+    return torch.get_num_threads()
 
 
 def _n_multiplications(net):
@@ -355,13 +369,14 @@ def row_batches(X, device):
 
 
 @torch.no_grad()
-def summarize(net, X):
+def summarize(net, X, generator=None):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
     totals = torch.zeros(3, net.module__n_components, device=net.device)
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
-        errors, _, mean, log_variance = net.module_(x)
+        noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
+        errors, _, mean, log_variance = net.module_(x, noise=noise)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
