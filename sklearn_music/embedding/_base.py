@@ -24,6 +24,7 @@ from ._checkpoint import Checkpoint
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import cubature_nodes, elbo
 from ._stacked import take
+from ._track_network import TrackNetwork
 from ._training import (
     EmbeddingNet,
     get_state,
@@ -242,7 +243,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         X = self._check_rows(X)
-        return self._map(lambda rows: self.net_.module_.encode(rows)[0], X)
+        return self._map(self._encode, X)
 
     def inverse_transform(self, X):
         """Return the mean of the likelihood at places in the latent space.
@@ -280,8 +281,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X)
         rng = np.random.default_rng(self._seed)
         nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
-        variance = self.noise_variance_
-        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes, variance), X)
+        return self._map(lambda rows: self._elbo(rows, nodes), X)
 
     def score(self, X, y=None):
         """Return the mean of the rows' evidence lower bounds.
@@ -337,11 +337,22 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             "max_epochs": int(self.max_epochs),
         }
 
+    def _encode(self, rows):
+        """Return the mean of the posterior of rows on the device."""
+        return self.net_.module_.encode(rows)[0]
+
+    def _elbo(self, rows, nodes):
+        """Return the evidence lower bound of rows on the device."""
+        return elbo(self.net_.module_, rows, nodes, self.noise_variance_)
+
     def _positives(self, X):
         """Return the rows that each row is tied to, (n_samples, n_positives), or None."""
 
     def _initialized_net(self, settings, device, **kwargs):
-        network = ConvNetwork if "module__image_shape" in settings else DenseNetwork
+        if "module__window_frames" in settings:
+            network = TrackNetwork
+        else:
+            network = ConvNetwork if "module__image_shape" in settings else DenseNetwork
         with seeded(self._seed):
             return EmbeddingNet(network, device=device, **settings, **kwargs).initialize()
 

@@ -376,7 +376,7 @@ def summarize(net, X, generator=None):
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
-        errors, _, mean, log_variance = net.module_(x, noise=noise)
+        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
