@@ -21,7 +21,7 @@ from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
 from ._checkpoint import Checkpoint
-from ._networks import ConvNetwork, DenseNetwork
+from ._networks import ConvNetwork, DenseNetwork, Network
 from ._objective import cubature_nodes, elbo
 from ._stacked import take
 from ._track_network import TrackNetwork
@@ -349,10 +349,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Return the rows that each row is tied to, (n_samples, n_positives), or None."""
 
     def _initialized_net(self, settings, device, **kwargs):
-        if "module__window_frames" in settings:
-            network = TrackNetwork
-        else:
-            network = ConvNetwork if "module__image_shape" in settings else DenseNetwork
+        network: type[Network] = DenseNetwork
+        if "module__image_shape" in settings:
+            network = TrackNetwork if "module__window_frames" in settings else ConvNetwork
         with seeded(self._seed):
             return EmbeddingNet(network, device=device, **settings, **kwargs).initialize()
 

@@ -120,7 +120,7 @@ class NegativeELBO(nn.Module):
             terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
             loss = loss + self.total_correlation * terms["total_correlation"]
         if pair:
-            terms["consistency"] = info_nce(*pair, self.log_scale)
+            terms["consistency"] = info_nce(pair[0], pair[1], self.log_scale)
             loss = loss + self.consistency * terms["consistency"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)

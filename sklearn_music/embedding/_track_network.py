@@ -81,17 +81,19 @@ class TrackNetwork(ConvNetwork):
         """
         images, n_frames = self.levelled(x)
         view = self._random_view(x, images, n_frames)
-        has_audio, has_side = self.has_audio(x), self.has_side(view)
+        has_audio = self.has_audio(x)
         window = self._window(view)
         audio = self._audio_expert(self._augmented(window), has_audio)
-        seen = [audio]
-        if self.n_side:
-            side = self._side_expert(view)
-            alone = torch.rand_like(audio[0][:, :1])
-            one_alone = self.training & has_audio & has_side
-            hidden = (one_alone & (alone < _ALONE / 2), one_alone & (alone >= 1 - _ALONE / 2))
-            seen = [_hide(audio, hidden[0]), _hide(side, hidden[1])]
-        mean, log_variance = product(*seen)
+        experts = [audio, *self._side_experts(view)]
+        if self.training and self.n_side:
+            draw = torch.rand_like(audio[0][:, :1])
+            hidden = (draw < _ALONE / 2, draw >= 1 - _ALONE / 2)
+            has_both = has_audio & self.has_side(view)
+            experts = [
+                [part * ~(has_both & is_hidden) for part in expert]
+                for expert, is_hidden in zip(experts, hidden, strict=True)
+            ]
+        mean, log_variance = product(*experts)
         if noise is None:
             noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
@@ -125,7 +127,7 @@ class TrackNetwork(ConvNetwork):
         return product(audio, *self._side_experts(views[:, 0]))
 
     def decode_track(self, z):
-        """Return rows of the window that a place stands for, over and over, (n_rows, n_features)."""
+        """Return rows of one window over and over, in the units of X, (n_rows, n_features)."""
         view = self.decode(z, z[:, :0])
         frames = torch.arange(self.n_frames, device=z.device) % self.window_frames
         image = self._window(view)[:, :, frames] * self.band_scale + self.band_mean
@@ -211,13 +213,12 @@ class TrackNetwork(ConvNetwork):
         deviation = (hidden.var(dim=2, correction=0) + 1e-5).sqrt()
         return _expert(self.head(torch.cat([hidden.mean(dim=2), deviation], dim=1)), is_there)
 
-    def _side_expert(self, view):
+    def _side_experts(self, view):
+        if self.side_encoder is None:
+            return []
         has_side = self.has_side(view)
         side = torch.where(has_side, view[:, self.n_pixels :], 0.0)
-        return _expert(self.side_encoder(side), has_side)
-
-    def _side_experts(self, view):
-        return [self._side_expert(view)] if self.n_side else []
+        return [_expert(self.side_encoder(side), has_side)]
 
 
 def frames_before_padding(images):
@@ -251,7 +252,3 @@ def _expert(outputs, is_there):
     mean, log_variance = (part.float() for part in _posterior(outputs))
     precision = (-log_variance.clamp(min=_MIN_LOG_VARIANCE)).exp() * is_there
     return precision, precision * mean
-
-
-def _hide(expert, is_hidden):
-    return [part * ~is_hidden for part in expert]
