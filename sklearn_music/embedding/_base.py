@@ -1,5 +1,6 @@
 """The scikit-learn face of the embedders."""
 
+import collections
 import copy
 import os
 import warnings
@@ -21,6 +22,7 @@ from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
 from ._checkpoint import Checkpoint
+from ._mapped_rows import MappedRows, chunks, is_mapped, part
 from ._networks import ConvNetwork, DenseNetwork, Network
 from ._objective import cubature_nodes, elbo
 from ._stacked import take
@@ -48,7 +50,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     A child lists its parameters in ``__init__``, and tells its network in
     ``_network_settings(n_features)``: the arguments beside the numbers of features and
-    components. Rows reach the network as `_check_rows` lays them out.
+    components. Rows reach the network as `_lay_out` returns them.
     """
 
     _parameter_constraints: dict = {
@@ -74,6 +76,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
+    _ensure_all_finite: bool | str = True
     _net_settings: dict  # what net_ was built from
     _seed: int
 
@@ -164,9 +167,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         callbacks = copy.deepcopy(list(self.callbacks or ()))
         X_valid = None
         if early_stopping:
-            X, X_valid = train_test_split(
-                X, test_size=self.validation_fraction, random_state=self._seed
+            train_rows, valid_rows = train_test_split(
+                np.arange(len(X)), test_size=self.validation_fraction, random_state=self._seed
             )
+            X, X_valid = part(X, np.sort(train_rows)), part(X, np.sort(valid_rows))
             callbacks.append(EarlyStopping(patience=self.n_iter_no_change, load_best=True))
         elif any(getattr(callback, "monitor", None) == "valid_loss" for callback in callbacks):
             raise ValueError(
@@ -225,7 +229,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "would be lost: leave out either."
             )
         seed = None if self.random_state is None else self._seed
-        identity = (type(self).__name__, settings, self.amp, seed, X)
+        rows = X if isinstance(X, np.ndarray) else X.digest()
+        identity = (type(self).__name__, settings, self.amp, seed, rows)
         return Checkpoint.of_fit(self.checkpoint_dir, self._seed, *identity)
 
     def transform(self, X):
@@ -356,8 +361,33 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return EmbeddingNet(network, device=device, **settings, **kwargs).initialize()
 
     def _check_rows(self, X, *, reset=False):
-        """Return the rows as the network takes them."""
-        return validate_data(self, X, reset=reset, dtype=np.float32)
+        """Return the rows as the network takes them: an array, or rows on disk."""
+        table, finite = X, self._ensure_all_finite
+        if is_mapped(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite=finite)
+        if reset:
+            self._learn_columns(table if hasattr(table, "iloc") else X)
+        if not is_mapped(X):
+            rows = self._lay_out(X)
+        else:
+            rows = MappedRows(X, self._lay_out, finite)
+            if reset:  # what is wrong anywhere is an error now, and not in the middle of an epoch
+                collections.deque(chunks(rows), maxlen=0)
+        if reset:
+            self._learn_rows(rows)
+        return rows
+
+    def _learn_columns(self, X):
+        """Learn from the columns of `X`, a DataFrame where it is one, what they are."""
+
+    def _lay_out(self, X):
+        """Return valid rows as the network takes them."""
+        return X
+
+    def _learn_rows(self, X):
+        """Learn from all rows what the network is built with."""
 
     def _check_places(self, X):
         """Return places in the latent space."""

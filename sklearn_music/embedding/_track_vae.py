@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
 from ._base import BaseEmbedder, check_image_shape, check_widths
 from ._objective import elbo
@@ -171,6 +170,8 @@ class TrackVAE(BaseEmbedder):
     (20, 4)
     """
 
+    _ensure_all_finite = "allow-nan"
+
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
         "image_shape": ["array-like"],
@@ -238,16 +239,10 @@ class TrackVAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_rows(self, X, *, reset=False):
-        X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
-        if reset:
-            self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
-        self._check_missing(X)
-        if reset:
-            self._learn_bands(X)
-        return X
+    def _learn_columns(self, X):
+        self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
 
-    def _check_missing(self, X):
+    def _lay_out(self, X):
         n_pixels = np.prod(self.image_shape_)
         n_missing = np.isnan(X[:, :n_pixels]).sum(axis=1)
         may_be_missing = n_pixels < X.shape[1]
@@ -262,8 +257,9 @@ class TrackVAE(BaseEmbedder):
                     else "A spectrogram may be missing only where there are side features."
                 )
             )
+        return X
 
-    def _learn_bands(self, X):
+    def _learn_rows(self, X):
         n_bands, n_frames = self.image_shape_
         scaler = StandardScaler()
         for rows in row_batches(X, "cpu"):
