@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import librosa
 import numpy as np
-import scipy
+from scipy import fft, signal, sparse
 from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -87,7 +87,8 @@ class SpectrogramExtractor(TrackTransformer):
         Where the spectrograms of files are kept. The key is the file (path,
         size and time of change) with the parameters that shape the result, so
         a search reads each file once, a file that has changed is read again,
-        and a run that was killed goes on where it was.
+        and a run that was killed goes on where it was. For what happens to a
+        result larger than memory, see :ref:`large_collections`.
     on_error : {"raise", "nan"}, default="raise"
         What happens to a track that can't be used: an error that names the row
         and the file, or a row of NaN and one warning that lists all of them.
@@ -375,9 +376,9 @@ def _power_blocks(waveform, n_fft, hop_length):
     n_frames = 1 + len(waveform) // hop_length
     padded = np.pad(waveform, (n_fft // 2, n_fft))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
-    window = scipy.signal.get_window("hann", n_fft).astype(np.float32)
+    window = signal.get_window("hann", n_fft).astype(np.float32)
     for block in gen_batches(n_frames, max(1, 2**18 // n_fft)):
-        spectrum = scipy.fft.rfft(frames[block] * window)
+        spectrum = fft.rfft(frames[block] * window)
         yield (spectrum.real**2 + spectrum.imag**2).T
 
 
@@ -403,6 +404,6 @@ def _finished(frames, settings):
 @functools.lru_cache(maxsize=8)
 def _mel_basis(sample_rate, n_fft, n_mels, fmin, fmax):
     # A frequency is in two bands at most.
-    return scipy.sparse.csr_array(
+    return sparse.csr_array(
         librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
     )

@@ -180,7 +180,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             reasons[10:] = [f"... and {len(reasons) - 10} more."]
         if self.on_error == "raise":
             reasons.append('Mend or drop them, or use on_error="nan" to get rows of NaN for them.')
-        raise (AudioNotFoundError if missing else AudioError)("\n".join(reasons))
+        cause = next(iter(failures.values())).__cause__
+        raise (AudioNotFoundError if missing else AudioError)("\n".join(reasons)) from cause
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -255,8 +256,7 @@ def _cells(X):
     if X.ndim > 2 or (X.ndim == 2 and X.shape[1] != 1):
         raise ValueError(
             f"Expected one column of paths or waveforms, got an array of shape {X.shape}. Select "
-            'the column, with ColumnTransformer([("audio", SpectrogramExtractor(), ["audio"])]) '
-            "for example."
+            'the column, with ColumnTransformer([("audio", transformer, ["audio"])]) for example.'
         )
     return X.astype(object).ravel()
 
