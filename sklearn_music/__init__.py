@@ -5,6 +5,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 ===========================  =====================================================
 `SpectrogramExtractor`       audio files or waveforms to mel, MFCC or chroma
+`AudioEncoder`               the same to the vectors of a pretrained model
 `LyricVectorizer`            lyrics in any script to TF-IDF or to dense topics
 `GenreEncoder`               genre labels to a multi-hot block
 `VAE`                        columns of numbers to a latent space, and back
@@ -24,12 +25,13 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 from importlib.metadata import version
 
 from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE
-from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
+from .features import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
 
 __all__ = [
     "VAE",
+    "AudioEncoder",
     "BetaCVAE",
     "ConvVAE",
     "GenreEncoder",

@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import sklearn_music
 from sklearn_music import (
     VAE,
+    AudioEncoder,
     BetaCVAE,
     ConvVAE,
     GenreEncoder,
@@ -21,6 +22,17 @@ from sklearn_music import (
     TrackVAE,
 )
 
+
+class Statistics:
+    """A model that a pickle knows."""
+
+    def __call__(self, waveform, sample_rate):
+        return [waveform.mean(), waveform.std(), np.abs(waveform).max()]
+
+    def __repr__(self):
+        return "Statistics()"
+
+
 # Tiny nets and few epochs: the checks fit each instance some fifty times.
 INSTANCES = [
     SpectrogramExtractor(n_mels=8),
@@ -28,6 +40,9 @@ INSTANCES = [
     SpectrogramExtractor("chroma", n_fft=256),
     SpectrogramExtractor(n_mels=8, pooling="stats"),
     SpectrogramExtractor(n_mels=8, duration=0.01, n_jobs=2),
+    SpectrogramExtractor(n_mels=8, dtype="float16"),
+    AudioEncoder(Statistics()),
+    AudioEncoder(Statistics(), duration=0.01, n_jobs=2, dtype="float16"),
     LyricVectorizer(),
     GenreEncoder(),
     GenreEncoder(min_frequency=2),
