@@ -12,6 +12,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `TrackVAE`                   spectrograms, window by window, to one place a track
 `ConvVAE`                    whole spectrograms to a latent space, and back
 `BetaCVAE`                   the same beyond a condition, the genre for example
+`VaDE`                       columns of numbers to clusters, with soft assignments
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
 `sklearn_music.metrics`      scores, scorers for a search, comparison with chance
@@ -24,7 +25,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE
+from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from .features import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
@@ -38,4 +39,5 @@ __all__ = [
     "LyricVectorizer",
     "SpectrogramExtractor",
     "TrackVAE",
+    "VaDE",
 ]

@@ -20,6 +20,7 @@ from sklearn_music import (
     LyricVectorizer,
     SpectrogramExtractor,
     TrackVAE,
+    VaDE,
 )
 
 
@@ -56,9 +57,15 @@ INSTANCES = [
     BetaCVAE(2, max_epochs=2),
     BetaCVAE(2, max_epochs=2, condition_features=[0], encode_condition=True),
     BetaCVAE(2, max_epochs=2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),
+    VaDE(2, max_epochs=2, hidden_layer_sizes=[5]),  # the mixture begins with the end
+    VaDE(3, n_components=3, pretrain_epochs=1, max_epochs=2, batch_size=20, n_init=1),
 ]
-# Some checks fit with column names and transform without them, or the other way round.
-pytestmark = pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning")
+pytestmark = [
+    # Some checks fit with column names and transform without them, or the other way round.
+    pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning"),
+    # Two epochs over unscaled columns find no clusters.
+    pytest.mark.filterwarnings("ignore:Only . of n_clusters"),
+]
 EMBEDDERS = [instance for instance in INSTANCES if hasattr(instance, "max_epochs")]
 
 
