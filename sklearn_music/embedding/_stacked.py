@@ -20,7 +20,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from ..exceptions import DivergenceError
-from ._training import Batches, Rows, entropy, resolve_device, summarize, threads
+from ._training import Batches, Rows, entropy, memory_errors, resolve_device, summarize, threads
 
 # What the networks trained together may take of a CPU's memory, in bytes; of a GPU's it is
 # half of what is free.
@@ -111,7 +111,7 @@ class Stacks:
                     return None
                 # Before its training, so that one that fails is not tried again.
                 self._chunks.remove(chunk)
-                for member in _train(chunk):
+                for member in _train_what_fits(chunk):
                     trained = (member.net, member.summary, member.seed)
                     self._trained[member.key] += [trained] * member.n_wanted
             return self._trained[key].pop() if self._trained[key] else None
@@ -210,6 +210,21 @@ def _chunks(members):
         size = max(1, n_free // widest.n_bytes())
         chunks += [alike[i : i + size] for i in range(0, len(alike), size)]
     return chunks
+
+
+def _train_what_fits(members):
+    """Train members together, or halves of them where they take too much memory after all."""
+    try:
+        with memory_errors(members[0].device, f"{len(members)} networks"):
+            return _train(members)
+    except MemoryError:
+        half = len(members) // 2  # a single one's fit will say so itself
+        return [
+            member
+            for part in (members[:half], members[half:])
+            if half
+            for member in _train_what_fits(part)
+        ]
 
 
 def _train(members):
