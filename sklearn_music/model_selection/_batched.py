@@ -60,7 +60,9 @@ class BatchedSearch(BaseSearchCV):
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
         searched = []
-        memory, inputs = _Memory(), {}  # for all rounds, where a search has several
+        # For all rounds, where a search has several.
+        memory = _Memory()
+        inputs: dict = {}
 
         def evaluate(candidate_params, cv=None, more_results=None, **kwargs):
             batch = _Batch(self.estimator, list(candidate_params), memory)
