@@ -170,7 +170,7 @@ class _Batch:
         """Return what a candidate fits its embedder on, or else why it is not to be known."""
         if not self.memory.is_full:
             X_fold, reason = _input(candidate, path, *rows)
-            self.memory.n_numbers += getattr(X_fold, "size", 0)
+            self.memory.sizes[id(X_fold)] = getattr(X_fold, "size", 0)
         if self.memory.is_full:
             return None, f"more than {_N_NUMBERS:,} numbers in the folds"
         return X_fold, reason
@@ -233,13 +233,13 @@ class _Memory:
 
     def __init__(self):
         self.is_open = True
-        self.n_numbers = 0  # that embedders will be fitted on
+        self.sizes = {}  # of what embedders will be fitted on, by identity
         self._results = {}
 
     @property
     def is_full(self):
         """Whether there are as many numbers as may be."""
-        return self.n_numbers > _N_NUMBERS
+        return sum(self.sizes.values()) > _N_NUMBERS
 
     def cache(self, function, ignore=()):
         """Return a function that has its results from here, where they are."""
