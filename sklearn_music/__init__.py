@@ -8,7 +8,8 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 `LyricVectorizer`            lyrics in any script to TF-IDF or to dense topics
 `GenreEncoder`               genre labels to a multi-hot block
 `VAE`                        columns of numbers to a latent space, and back
-`ConvVAE`                    the same for spectrograms, with side features
+`TrackVAE`                   spectrograms, window by window, to one place a track
+`ConvVAE`                    whole spectrograms to a latent space, and back
 `BetaCVAE`                   the same beyond a condition, the genre for example
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
@@ -22,7 +23,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE, BetaCVAE, ConvVAE
+from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE
 from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
@@ -34,4 +35,5 @@ __all__ = [
     "GenreEncoder",
     "LyricVectorizer",
     "SpectrogramExtractor",
+    "TrackVAE",
 ]

@@ -2,6 +2,7 @@
 
 from ._beta_cvae import BetaCVAE
 from ._conv_vae import ConvVAE
+from ._track_vae import TrackVAE
 from ._vae import VAE
 
-__all__ = ["VAE", "BetaCVAE", "ConvVAE"]
+__all__ = ["VAE", "BetaCVAE", "ConvVAE", "TrackVAE"]

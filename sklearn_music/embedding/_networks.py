@@ -56,7 +56,7 @@ class Network(nn.Module):
     def forward(self, x, positive=None, noise=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
-        And the mean of the posterior of the positives, where they are given. The noise of
+        And the means of the posteriors of rows and positives, where these are given. The noise of
         the draw, (n_rows, n_components), is torch's next where it is not given.
         """
         # Under autocast only the layers are in half precision: sums of it would be too coarse.
@@ -66,7 +66,7 @@ class Network(nn.Module):
         z = mean + (0.5 * log_variance).exp() * noise
         x_hat = self.decode(z, self.condition(x)).float()
         output = self.error(x, x_hat), z, mean, log_variance
-        return output if positive is None else (*output, self.encode(positive)[0].float())
+        return output if positive is None else (*output, mean, self.encode(positive)[0].float())
 
 
 class DenseNetwork(Network):

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
+from ._mapped_rows import N_BUFFERED, MappedRows, read
 from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
 
 # Numbers that a fitted net works on at a time; it bounds the memory, not the result.
@@ -21,17 +22,20 @@ _N_VALUES = 2**22
 # Batches that go to the device at a time where it can't hold all rows.
 _N_BATCHES = 16
 
+# Stretches of rows, of all that memory holds at a time, that lie side by side.
+_N_RUNS = 32
+
 # Multiplications of a step's forward pass for which a second thread gains a third at the most
 # (measured on two idle cores); where cores are shared, waiting for it costs many times that.
 _SMALL_STEP = 2**28
 
 
 class Rows(Dataset):
-    """The rows of a matrix: on the device where it can hold them, else in the host's memory.
+    """The rows of a matrix: on the device where it can hold them, in the host's memory, on disk.
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features)
+    X : ndarray or MappedRows of shape (n_rows, n_features)
         The rows.
     device : torch.device or str
         Where they are trained on.
@@ -40,10 +44,12 @@ class Rows(Dataset):
     """
 
     def __init__(self, X, device, positives=None):
-        # torch shares the memory of an array, so it warns of one that must not be written to.
-        X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
         self.device = torch.device(device)
-        self.X = X.to(device) if _fits(X, self.device) else X
+        if isinstance(X, np.ndarray):
+            # torch shares the memory of an array, so it warns of one that must not be written to.
+            X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
+            X = X.to(device) if _fits(X, self.device) else X
+        self.X = X
         self.positives = None if positives is None else torch.from_numpy(positives)
 
     def __len__(self):
@@ -67,26 +73,56 @@ class Batches:
         self.shuffle = shuffle
 
     def orders(self, generator=None):
-        """Draw which rows come one after the other, and the positive of each where it has one."""
+        """Draw which rows come one after the other, and the positive of each where it has one.
+
+        Rows that memory can't hold are read in runs: some of them, drawn at random, are read
+        at a time and shuffled. The same order serves rows that are in memory.
+        """
         n = len(self.rows)
-        order = torch.randperm(n, generator=generator) if self.shuffle else torch.arange(n)
+        order = torch.arange(n)
+        if self.shuffle:
+            n_rows = self._n_buffered()
+            if n > n_rows:
+                runs = order.split(max(1, n_rows // _N_RUNS))
+                which = torch.randperm(len(runs), generator=generator)
+                order = torch.cat([runs[run] for run in which])
+            order = torch.cat(
+                [
+                    rows[torch.randperm(len(rows), generator=generator)]
+                    for rows in order.split(n_rows)
+                ]
+            )
         if self.rows.positives is None:
             return [order]
         which = torch.randint(self.rows.positives.shape[1], (n,), generator=generator)
         return [order, self.rows.positives[order, which]]
 
+    def _n_buffered(self):
+        """Return how many rows memory holds at a time: whole batches of them."""
+        n_batches = N_BUFFERED // self.rows.X.shape[1] // self.batch_size
+        return max(1, n_batches) * self.batch_size
+
     def __iter__(self):
         """Yield (x, positives) or (x,), and no target."""
-        orders = self.orders()
         X, device = self.rows.X, self.rows.device
-        is_there = X.device.type == device.type
-        n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
-        for slices in zip(*(o.to(X.device).split(n_rows) for o in orders), strict=True):
-            parts = [X[rows] for rows in slices]
-            if not is_there:
-                parts = [part.pin_memory().to(device, non_blocking=True) for part in parts]
+        if isinstance(X, MappedRows):
+            n_rows = self._n_buffered()
+        else:
+            n_rows = self.batch_size * (1 if X.device.type == device.type else _N_BATCHES)
+        for slices in zip(*(order.split(n_rows) for order in self.orders()), strict=True):
+            parts = [self._read(rows) for rows in slices]
             for batch in zip(*(part.split(self.batch_size) for part in parts), strict=True):
                 yield batch, None
+
+    def _read(self, rows):
+        X, device = self.rows.X, self.rows.device
+        if isinstance(X, MappedRows):
+            part = torch.from_numpy(X.take(rows.numpy()))
+        else:
+            part = X[rows.to(X.device)]
+        if part.device.type == device.type:
+            return part
+        return (part.pin_memory() if device.type == "cuda" else part).to(device, non_blocking=True)
 
 
 class EmbeddingNet(NeuralNet):
@@ -370,7 +406,7 @@ def row_batches(X, device):
     """Yield the rows of an array as tensors on the device, so many that they fit there."""
     n_rows = max(1, _N_VALUES // X.shape[1])
     for start in range(0, len(X), n_rows):
-        yield Rows(X[start : start + n_rows], device).X
+        yield Rows(read(X, start, min(start + n_rows, len(X))), device).X
 
 
 @torch.no_grad()
@@ -381,7 +417,7 @@ def summarize(net, X, generator=None):
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
-        errors, _, mean, log_variance = net.module_(x, noise=noise)
+        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise)
         totals += posterior_sums(kl_divergence(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
