@@ -16,7 +16,7 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
 `sklearn_music.metrics`      scores, scorers for a search, comparison with chance
-`...model_selection`         a search over the whole set
+`...model_selection`         searches that train their networks together
 `sklearn_music.datasets`     tracks from a table, or made up to try things out
 `sklearn_music.plotting`     the map of the tracks, their reconstructions
 `sklearn_music.report`       a page to read and to listen to

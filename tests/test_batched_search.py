@@ -12,13 +12,25 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
+from sklearn.model_selection._search_successive_halving import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE
 from sklearn_music.embedding import _base, _stacked
-from sklearn_music.model_selection import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from sklearn_music.metrics import elbo_scorer
+from sklearn_music.model_selection import (
+    BatchedGridSearchCV,
+    BatchedHalvingGridSearchCV,
+    BatchedHalvingRandomSearchCV,
+    BatchedRandomizedSearchCV,
+    NoSplit,
+    _batched,
+)
 
 SETTINGS = {"hidden_layer_sizes": (16,), "n_neighbors": 3, "max_epochs": 4, "random_state": 0}
 
@@ -144,9 +156,9 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
 def test_each_embedder_is_as_after_its_own_fit(blobs, trained_alone, embedder, grid):
     X, _ = blobs
     scorers = Kept(), Kept()
-    alone = GridSearchCV(embedder, grid, scoring=scorers[0], cv=4, refit=False).fit(X)
+    alone = GridSearchCV(embedder, grid, scoring=scorers[0], cv=2, refit=False).fit(X)
     n_alone = len(trained_alone)
-    together = BatchedGridSearchCV(embedder, grid, scoring=scorers[1], cv=4, refit=False).fit(X)
+    together = BatchedGridSearchCV(embedder, grid, scoring=scorers[1], cv=2, refit=False).fit(X)
     assert len(trained_alone) == n_alone
     assert_same_results(alone, together, rtol=1e-5)
     for one, other in zip(*(scorer.fitted for scorer in scorers), strict=True):
@@ -198,11 +210,13 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
     ("setting", "reason"),
     [
         ({"early_stopping": True}, "early_stopping"),
+        ({"checkpoint_dir": "checkpoints"}, "checkpoint_dir"),
         ({"callbacks": [EpochScoring(lambda net, X, y: 0.0)]}, "callbacks"),
         ({"condition_features": lambda X: [0]}, "parameters that can't be pickled"),
     ],
 )
-def test_what_is_trained_alone_is_said(blobs, capsys, setting, reason):
+def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, setting, reason):
+    monkeypatch.chdir(tmp_path)
     X, _ = blobs
     cvae = BetaCVAE(2, max_epochs=2, random_state=0).set_params(**setting)
     alone, together = search_both(cvae, {"beta": [1, 2]}, X, verbose=1)
@@ -294,6 +308,102 @@ def test_randomized(blobs, trained_alone):
     assert_same_results(alone, together)
     assert len(trained_alone) == 8
     assert clone(together).get_params().keys() == alone.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "batched", "candidates"),
+    [
+        (
+            HalvingGridSearchCV,
+            BatchedHalvingGridSearchCV,
+            {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3]},
+        ),
+        (
+            HalvingRandomSearchCV,
+            BatchedHalvingRandomSearchCV,
+            {"vae__beta": loguniform(0.01, 10), "vae__lr": loguniform(1e-4, 1e-2)},
+        ),
+    ],
+)
+def test_halving(blobs, trained_alone, monkeypatch, kind, batched, candidates):
+    X, y = blobs
+    scaled = []
+    monkeypatch.setattr(Scaler, "told", scaled.append, raising=False)
+    pipe = pipeline(VAE(**SETTINGS), Scaler())
+    kwargs = {
+        **{"resource": "vae__max_epochs", "min_resources": 1, "max_resources": 4, "factor": 2},
+        **{"scoring": "adjusted_rand_score", "cv": 3, "random_state": 0},
+    }
+    alone = kind(pipe, candidates, **kwargs).fit(X, y)
+    n_fits = 3 * sum(alone.n_candidates_)
+    assert len(alone.n_candidates_) == 3
+    assert len(trained_alone) == n_fits + 1
+    together = batched(pipe, candidates, **kwargs).fit(X, y)
+    assert len(trained_alone) == n_fits + 2
+    assert scaled == [60] * n_fits + [90] + [60] * 3 + [90]
+    assert_same_results(alone, together)
+    assert together.n_resources_ == [1, 2, 4]
+    assert together.best_params_ == alone.best_params_
+    assert together.best_score_ == pytest.approx(alone.best_score_)
+    assert clone(together).get_params().keys() == alone.get_params().keys()
+
+
+def test_halving_over_rows(blobs, trained_alone):
+    X, y = blobs
+    kwargs = {"cv": 2, "random_state": 0, "min_resources": 30, "refit": False}
+    alone, together = (
+        kind(VAE(2, **SETTINGS), {"beta": [0.1, 1, 4]}, **kwargs).fit(X, y)
+        for kind in (HalvingGridSearchCV, BatchedHalvingGridSearchCV)
+    )
+    assert together.n_resources_ == [30, 90]
+    assert len(trained_alone) == 8
+    assert_same_results(alone, together)
+
+
+def test_one_fold_without_labels(blobs, trained_alone):
+    X, _ = blobs
+    pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
+    alone, together = search_both(pipe, grid, X, scoring=elbo_scorer, cv=NoSplit(), refit=True)
+    assert len(trained_alone) == 2 + 2
+    assert_same_results(alone, together)
+    assert together.best_params_ == alone.best_params_
+
+
+def test_missing_side_features(blobs, trained_alone):
+    X, _ = blobs
+    X = X[:60].copy()
+    X[::3, 8:] = np.nan
+    vae = ConvVAE(
+        2,
+        image_shape=(2, 4),
+        channels=(2,),
+        decoder_variance="optimal",
+        max_epochs=2,
+        random_state=0,
+    )
+    alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
+    assert len(trained_alone) == 12
+    assert_same_results(alone, together)
+
+
+def test_memory_that_is_too_small(blobs, trained_alone, monkeypatch, capsys):
+    def train(self, stop):
+        if len(self.members) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return original(self, stop)
+
+    X, _ = blobs
+    original = _stacked._Stack.train
+    monkeypatch.setattr(_stacked._Stack, "train", train)
+    vae, grid = VAE(2, **SETTINGS), {"beta": [0.1, 1]}
+    alone, together = search_both(vae, grid, X)
+    assert len(trained_alone) == 6
+    assert_same_results(alone, together)
+    monkeypatch.setattr(_batched, "_N_NUMBERS", 1.5 * 60 * X.shape[1])
+    alone, together = search_both(vae, grid, X, verbose=1)
+    assert len(trained_alone) == 6 + 6 + 4
+    assert "Training 4 alone: more than 900.0 numbers" in capsys.readouterr().out
+    assert_same_results(alone, together)
 
 
 @pytest.mark.gpu

@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import accumulate, groupby
 from pickle import PicklingError
 
 import joblib
@@ -20,7 +20,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from ..exceptions import DivergenceError
-from ._training import Batches, Rows, entropy, resolve_device, summarize, threads
+from ._training import Batches, Rows, entropy, memory_errors, resolve_device, summarize, threads
 
 # What the networks trained together may take of a CPU's memory, in bytes; of a GPU's it is
 # half of what is free.
@@ -111,7 +111,7 @@ class Stacks:
                     return None
                 # Before its training, so that one that fails is not tried again.
                 self._chunks.remove(chunk)
-                for member in _train(chunk):
+                for member in _train_what_fits(chunk):
                     trained = (member.net, member.summary, member.seed)
                     self._trained[member.key] += [trained] * member.n_wanted
             return self._trained[key].pop() if self._trained[key] else None
@@ -212,6 +212,21 @@ def _chunks(members):
     return chunks
 
 
+def _train_what_fits(members):
+    """Train members together, or halves of them where they take too much memory after all."""
+    try:
+        with memory_errors(members[0].device, f"{len(members)} networks"):
+            return _train(members)
+    except MemoryError:
+        half = len(members) // 2  # a single one's fit will say so itself
+        return [
+            member
+            for part in (members[:half], members[half:])
+            if half
+            for member in _train_what_fits(part)
+        ]
+
+
 def _train(members):
     """Train members together, and return those that did not diverge."""
     positives = {}
@@ -225,17 +240,25 @@ def _train(members):
         member.batches = Batches(rows, member.net.batch_size, shuffle=True)
     # A step takes members with the same number of rows, the optimizer those with the same lr.
     members = sorted(members, key=lambda member: (len(member.X), member.lr))
-    # A stack for each core: threads that share every operation would wait for one another.
+    folds = {member.rows: member.X for member in members}
+    starts = dict(zip(folds, accumulate(map(len, folds.values()), initial=0), strict=False))
+    X = Rows(np.concatenate(list(folds.values())), members[0].device).X
+    # A stack for each core: threads that share every operation would wait for one another. A
+    # convolution keeps a core as busy by itself, so that each network of them is its own stack.
     n_threads = torch.get_num_threads()
-    n_stacks = min(n_threads, len(members)) if members[0].device.type == "cpu" else 1
+    n_stacks = n_workers = 1
+    if members[0].device.type == "cpu":
+        n_workers = min(n_threads, len(members))
+        has_images = any(weight.dim() > 2 for weight in members[0].parameters())
+        n_stacks = len(members) if has_images else n_workers
     stop = threading.Event()
     parts = [
         members[i * len(members) // n_stacks : (i + 1) * len(members) // n_stacks]
         for i in range(n_stacks)
     ]
-    with threads(n_threads // n_stacks), ThreadPoolExecutor(n_stacks) as pool:
+    with threads(n_threads // n_workers), ThreadPoolExecutor(n_workers) as pool:
         try:
-            trained = list(pool.map(lambda part: _Stack(part).train(stop), parts))
+            trained = list(pool.map(lambda part: _Stack(part, X, starts).train(stop), parts))
         except BaseException:
             # A Ctrl-C reaches this thread only.
             stop.set()
@@ -250,8 +273,10 @@ class _Stack:
     their gradients are zero too, and they stay out of all.
     """
 
-    def __init__(self, members):
+    def __init__(self, members, X, starts):
         self.members = members
+        self.X = X  # the rows of all members
+        self.starts = [starts[member.rows] for member in members]  # where its own begin
         widest = max(members, key=lambda member: member.n_components)
         self.net = widest.net
         self.device = widest.device
@@ -292,15 +317,6 @@ class _Stack:
             [{"params": weights, "lr": lr} for _, _, lr, weights in self.blocks],
             **self.net.optimizer_.defaults,
         )
-
-        starts, n_rows = {}, 0
-        for member in members:
-            if member.rows not in starts:
-                starts[member.rows] = n_rows
-                n_rows += len(member.X)
-        X = {member.rows: member.X for member in members}
-        self.X = Rows(np.concatenate(list(X.values())), self.device).X
-        self.starts = [starts[member.rows] for member in members]
 
     def train(self, stop):
         """Train all members, and return those that did not diverge."""

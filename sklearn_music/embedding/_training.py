@@ -290,7 +290,11 @@ def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
     cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
-        torch.manual_seed(entropy(*seed))
+        if torch.cuda.is_initialized() or torch.backends.mps.is_available():
+            torch.manual_seed(entropy(*seed))
+        else:
+            # Else torch would note each time, by a costly traceback, what to seed a GPU with.
+            torch.default_generator.manual_seed(entropy(*seed))
         yield
 
 
@@ -384,9 +388,10 @@ def threads(n_threads):
 
 
 def _n_threads_that_pay(net):
-    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
-        return 1
-    return torch.get_num_threads()
+    n_threads = torch.get_num_threads()
+    if n_threads == 1 or torch.device(net.device).type != "cpu":
+        return n_threads
+    return 1 if _n_multiplications(net) < _SMALL_STEP else n_threads
 
 
 def _n_multiplications(net):

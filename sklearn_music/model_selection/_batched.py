@@ -20,6 +20,10 @@ from sklearn.utils import _safe_indexing
 from ..embedding._base import BaseEmbedder
 from ..embedding._stacked import Stacks, fingerprint
 
+# How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
+# since all of them are in memory at the same time: 2 GiB.
+_N_NUMBERS = 2**29
+
 
 class BatchedSearch(BaseSearchCV):
     """What makes one of scikit-learn's searches a batched one.
@@ -56,10 +60,21 @@ class BatchedSearch(BaseSearchCV):
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
         searched = []
+        # For all rounds, where a search has several.
+        memory = _Memory()
+        inputs: dict = {}
 
         def evaluate(candidate_params, cv=None, more_results=None, **kwargs):
-            batch = _Batch(self.estimator, list(candidate_params), verbose=self.verbose)
-            cv = _Watched(cv or self._checked_cv_orig, batch.foresee)
+            batch = _Batch(self.estimator, list(candidate_params), memory)
+
+            def foresee(X, y, splits):
+                reasons = batch.foresee(X, y, splits, inputs)
+                if self.verbose:
+                    print(f"Training {len(batch.stacks)} networks together")
+                    for reason, n_fits in reasons.items():
+                        print(f"Training {n_fits} alone: {reason}")
+
+            cv = _Watched(cv or self._checked_cv_orig, foresee)
             with batch.stacks.offered():
                 results = evaluate_candidates(batch.with_memory, cv, more_results, **kwargs)
             searched.extend(batch.candidate_params)
@@ -91,27 +106,42 @@ class _Watched:
 class _Batch:
     """Candidates of a search, and what their fits have in common."""
 
-    def __init__(self, estimator, candidate_params, *, verbose):
+    def __init__(self, estimator, candidate_params, memory):
         self.candidate_params = candidate_params
-        self.verbose = verbose
+        self.memory = memory
         self.stacks = Stacks()
-        self.memory = _Memory()
         self.candidates = []
         self.with_memory = []  # the parameters of each candidate, and the memory
         for params in candidate_params:
             candidate = clone(estimator).set_params(**clone(params, safe=False))
             path, around, reason = _find_embedder(candidate)
-            memory = {
+            memories = {
                 f"{name}__memory".removeprefix("__"): self.memory
                 for name, part in around.items()
                 if isinstance(part, Pipeline) and part.memory is None
             }
-            self.candidates.append((candidate.set_params(**memory), path, reason))
-            self.with_memory.append({**memory, **params})
+            self.candidates.append((candidate.set_params(**memories), path, reason))
+            self.with_memory.append({**memories, **params})
 
-    def foresee(self, X, y, splits):
-        """Find out what the embedders will be fitted on."""
-        inputs = {}
+    def foresee(self, X, y, splits, inputs):
+        """Find out what the embedders will be fitted on.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The rows of the search, and their labels or None.
+        splits : list of (train, test)
+            The folds.
+        inputs : dict
+            What embedders were found to be fitted on before; the new ones are added.
+
+        Returns
+        -------
+        reasons : Counter
+            How many networks can't be trained with others, by why that is so.
+        """
+        self.memory.is_open = True
+        folds = [fingerprint(train) for train, _ in splits]
         reasons: Counter[str] = Counter()
         for (candidate, path, reason), params in zip(
             self.candidates, self.candidate_params, strict=True
@@ -123,10 +153,10 @@ class _Batch:
             own = f"{path}__" if path else ""
             others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
             others = others or object()  # equal to nothing else
-            for fold, (train, _) in enumerate(splits):
+            for fold, (train, _) in zip(folds, splits, strict=True):
                 if (others, fold) not in inputs:
                     rows = [_safe_indexing(part, train) for part in (X, y) if part is not None]
-                    inputs[others, fold] = _input(candidate, path, *rows)
+                    inputs[others, fold] = self._input(candidate, path, *rows)
                 X_fold, reason = inputs[others, fold]
                 if reason is None:
                     embedder = clone(candidate.get_params()[path] if path else candidate)
@@ -134,10 +164,16 @@ class _Batch:
                 if reason is not None:
                     reasons[reason] += 1
         self.memory.is_open = False
-        if self.verbose:
-            print(f"Training {len(self.stacks)} networks together")
-            for reason, n_fits in reasons.items():
-                print(f"Training {n_fits} alone: {reason}")
+        return reasons
+
+    def _input(self, candidate, path, *rows):
+        """Return what a candidate fits its embedder on, or else why it is not to be known."""
+        if not self.memory.is_full:
+            X_fold, reason = _input(candidate, path, *rows)
+            self.memory.sizes[id(X_fold)] = getattr(X_fold, "size", 0)
+        if self.memory.is_full:
+            return None, f"more than {_N_NUMBERS:,} numbers in the folds"
+        return X_fold, reason
 
 
 def _find_embedder(estimator):
@@ -192,12 +228,18 @@ class _Probe(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 class _Memory:
     """What the steps of pipelines gave for what they were given: a joblib.Memory in memory.
 
-    It is filled before the search, and only read in it.
+    It is filled before the fits, and only read in them.
     """
 
     def __init__(self):
         self.is_open = True
+        self.sizes = {}  # of what embedders will be fitted on, by identity
         self._results = {}
+
+    @property
+    def is_full(self):
+        """Whether there are as many numbers as may be."""
+        return sum(self.sizes.values()) > _N_NUMBERS
 
     def cache(self, function, ignore=()):
         """Return a function that has its results from here, where they are."""
@@ -207,7 +249,7 @@ class _Memory:
             if key in self._results:
                 return self._results[key]
             result = function(*args, **kwargs)
-            if self.is_open and key is not None:
+            if self.is_open and not self.is_full and key is not None:
                 self._results[key] = result
             return result
 
