@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EpochScoring
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding import _base, _stacked
 from sklearn_music.metrics import elbo_scorer
 from sklearn_music.model_selection import (
@@ -207,19 +207,21 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
 
 
 @pytest.mark.parametrize(
-    ("setting", "reason"),
+    ("embedder", "reason"),
     [
-        ({"early_stopping": True}, "early_stopping"),
-        ({"checkpoint_dir": "checkpoints"}, "checkpoint_dir"),
-        ({"callbacks": [EpochScoring(lambda net, X, y: 0.0)]}, "callbacks"),
-        ({"condition_features": lambda X: [0]}, "parameters that can't be pickled"),
+        (BetaCVAE(early_stopping=True), "early_stopping"),
+        (BetaCVAE(checkpoint_dir="checkpoints"), "checkpoint_dir"),
+        (BetaCVAE(callbacks=[EpochScoring(lambda net, X, y: 0.0)]), "callbacks"),
+        (BetaCVAE(condition_features=lambda X: [0]), "parameters that can't be pickled"),
+        (TrackVAE(channels=[2]), "windows drawn at random"),
+        (VaDE(2), "a start from its own clusters"),
     ],
 )
-def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, setting, reason):
+def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, embedder, reason):
     monkeypatch.chdir(tmp_path)
     X, _ = blobs
-    cvae = BetaCVAE(2, max_epochs=2, random_state=0).set_params(**setting)
-    alone, together = search_both(cvae, {"beta": [1, 2]}, X, verbose=1)
+    embedder = clone(embedder).set_params(n_components=2, max_epochs=2, random_state=0)
+    alone, together = search_both(embedder, {"beta": [1, 2]}, X, verbose=1)
     assert_same_results(alone, together, rtol=0)
     assert f"Training 6 alone: {reason}" in capsys.readouterr().out
 

@@ -160,7 +160,7 @@ class ConvNetwork(Network):
             self.side_encoder = nn.Sequential(nn.Linear(n_side + 1, self.n_side_units), nn.ReLU())
             self.side_decoder = _perceptron([n_components + n_condition, self.n_side_units, n_side])
             n_encoded += self.n_side_units
-        self.head = nn.Linear(n_encoded, 2 * n_components)
+        self.head: nn.Module = nn.Linear(n_encoded, 2 * n_components)
         self.unflatten = nn.Linear(n_components + n_condition, n_flat)
         self.deconvolutions = nn.ModuleList(
             nn.ConvTranspose2d(n_in, n_out, 3, stride=2, padding=1)

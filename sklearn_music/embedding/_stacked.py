@@ -68,6 +68,8 @@ class Stacks:
         reason : str or None
             Why its network can't be trained with others, where that is so.
         """
+        if embedder._trains_alone:
+            return embedder._trains_alone
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
             if getattr(embedder, name):
                 return name
@@ -77,6 +79,8 @@ class Stacks:
         except Exception as error:
             # The fit will raise it, where it belongs.
             return f"{type(error).__name__}: {error}"
+        if not isinstance(member.X, np.ndarray):
+            return "rows on disk"
         if len(member.X) < 2:
             return "one row"
         if member.key is None:

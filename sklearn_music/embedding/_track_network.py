@@ -44,6 +44,8 @@ class TrackNetwork(ConvNetwork):
         Weight of the side features' error.
     """
 
+    n_head_units = 128
+
     def __init__(
         self,
         n_features,
@@ -68,7 +70,8 @@ class TrackNetwork(ConvNetwork):
         self.n_side = n_side
         self.register_buffer("band_mean", torch.tensor(band_mean)[:, None])
         self.register_buffer("band_scale", torch.tensor(band_scale)[:, None])
-        self.head = nn.Linear(2 * self.n_channels * self.shapes[-1][0], 2 * n_components)
+        n_pooled = 2 * self.n_channels * self.shapes[-1][0]
+        self.head = _perceptron([n_pooled, self.n_head_units, 2 * n_components])
         if n_side:
             self.side_encoder = _perceptron([n_side, self.n_side_units, 2 * n_components])
 
