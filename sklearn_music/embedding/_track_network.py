@@ -8,7 +8,6 @@ features.
 import math
 
 import torch
-from torch import nn
 
 from ._networks import ConvNetwork, _perceptron, _posterior
 
