@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -152,6 +153,16 @@ def test_peak_memory_does_not_grow_with_the_collection(tmp_path, monkeypatch):
     growth = {share: peak(200, share, "all") - peak(70, share, "some") for share in (0, 0.25)}
     assert growth[0.25] > 3  # 130 rows
     assert growth[0] < 1
+
+
+def test_workers_do_not_run_ahead_of_a_slow_disk(tmp_path, count_decoded):
+    paths = write_noise(tmp_path, 200)
+    extractor = SpectrogramExtractor(**SMALL, n_jobs=2).fit(paths)
+    rows = extractor._outcomes(*extractor._check_tracks(paths, reset=False))
+    next(rows)
+    time.sleep(0.5)
+    assert len(count_decoded) <= 2 * 32
+    assert len(list(rows)) == 199
 
 
 # Each round forks a run, and kills it after some tracks more.
