@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EpochScoring
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE
-from sklearn_music.embedding import _base, _stacked
+from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE
+from sklearn_music.embedding import _base, _mapped_rows, _stacked
 from sklearn_music.metrics import elbo_scorer
 from sklearn_music.model_selection import (
     BatchedGridSearchCV,
@@ -222,6 +222,30 @@ def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, set
     alone, together = search_both(cvae, {"beta": [1, 2]}, X, verbose=1)
     assert_same_results(alone, together, rtol=0)
     assert f"Training 6 alone: {reason}" in capsys.readouterr().out
+
+
+def test_what_trains_in_a_way_of_its_own(blobs, capsys):
+    X, _ = blobs
+    track_vae = TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), max_epochs=1)
+    grid = {"beta": [1, 2], "random_state": [0]}
+    alone, together = search_both(track_vae, grid, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert "Training 4 alone: TrackVAE trains in a way of its own" in capsys.readouterr().out
+
+
+def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
+    def write(X):
+        path = tmp_path / str(X[0, 0])
+        X.tofile(path)
+        return np.memmap(path, X.dtype, mode="r", shape=X.shape)
+
+    X, _ = blobs
+    monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
+    vae = VAE(2, **SETTINGS, consistency=0)
+    pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
+    alone, together = search_both(pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert "Training 4 alone: rows on disk" in capsys.readouterr().out
 
 
 def test_invalid_parameters_and_rows_fail_as_ever(blobs):
