@@ -4,7 +4,7 @@ Reads, from the folder that the variable SKLEARN_MUSIC_DATA names, GTZAN's 57 ha
 features (``gtzan/features_30_sec.csv``, 1,000 tracks of ten genres), and a collection of songs
 (``songs/tracks.csv`` with the columns filename and genre, ``songs/audio``), as pooled MFCCs
 and as spectrograms. No label enters a training; KMeans, with as many clusters as genres,
-comes behind each embedding.
+comes behind each embedding, but for VaDE, which clusters itself.
 
 Usage: SKLEARN_MUSIC_DATA=folder python benchmarks/bench_quality.py
 """
@@ -16,13 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from scipy.stats import t as student_t
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
+from sklearn.utils import check_random_state
 
-from sklearn_music import VAE, SpectrogramExtractor
+from sklearn_music import VAE, SpectrogramExtractor, VaDE
 from sklearn_music.datasets import load_tracks
-from sklearn_music.metrics import compare_embeddings, format_comparison
+from sklearn_music.metrics import (
+    CLUSTERING_SCORERS,
+    compare_embeddings,
+    format_comparison,
+    silhouette_scorer,
+)
 
 SCALE = [("scale", StandardScaler())]
 POWER = [
@@ -36,13 +45,41 @@ EMBEDDERS = {
     "VAE(beta=1, consistency=0)": VAE(beta=1, consistency=0),
     "VAE(beta=0.05, kl_warmup=40, consistency=0)": VAE(beta=0.05, kl_warmup=40, consistency=0),
 }
+CLUSTERERS = {
+    "VaDE()": VaDE(),
+    "VaDE(beta=1, consistency=0)": VaDE(beta=1, consistency=0),
+}
 
 
-def behind(steps, prefix):
-    """Return a pipeline of the steps and each embedder, by name."""
+def behind(steps, prefix, estimators):
+    """Return a pipeline of the steps and each estimator, by name."""
     return {
-        f"{prefix}, {name}": Pipeline([*steps, ("vae", vae)]) for name, vae in EMBEDDERS.items()
+        f"{prefix}, {name}": Pipeline([*steps, ("last", last)]) for name, last in estimators.items()
     }
+
+
+def score_clusterer(pipe, X, labels, seed):
+    """Return the scores of a pipeline's own clusters with one seed."""
+    pipe = clone(pipe).set_params(last__n_clusters=labels.nunique(), last__random_state=seed)
+    pipe.fit(X)
+    scorers = CLUSTERING_SCORERS | {"silhouette": silhouette_scorer()}
+    return {name: scorer(pipe, X, labels) for name, scorer in scorers.items()}
+
+
+def compare_clusterers(pipes, X, labels, scores, n_jobs):
+    """Return rows of clusterers like those that `compare_embeddings` returned, same seeds."""
+    n_seeds = int(scores["n_seeds"].max())
+    seeds = check_random_state(0).randint(np.iinfo(np.int32).max, size=n_seeds)
+    rows = []
+    for name, pipe in pipes.items():
+        by_seed = pd.DataFrame(
+            Parallel(n_jobs)(delayed(score_clusterer)(pipe, X, labels, seed) for seed in seeds)
+        )
+        half_widths = by_seed.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
+        rows.append(
+            {**scores.iloc[0], "embedding": name, **by_seed.mean(), **half_widths.add_suffix("_ci")}
+        )
+    return pd.DataFrame(rows)
 
 
 def load_gtzan(folder):
@@ -73,15 +110,17 @@ def main(argv=None):
     folder = Path(os.environ["SKLEARN_MUSIC_DATA"])
 
     for data in args.data:
-        embeddings = behind(SCALE, "scaled")
+        embeddings = behind(SCALE, "scaled", EMBEDDERS)
+        clusterers = behind(SCALE, "scaled", CLUSTERERS)
         if data == "gtzan":
             X, genres = load_gtzan(folder)
             embeddings |= {
                 "unscaled": "passthrough",
                 "power": Pipeline(POWER),
                 "power, PCA": Pipeline([*POWER, ("pca", PCA(16))]),
-                **behind(POWER, "power"),
+                **behind(POWER, "power", EMBEDDERS),
             }
+            clusterers |= behind(POWER, "power", CLUSTERERS)
         elif data == "songs-mfcc":
             X, genres = load_songs(folder, "mfcc", pooling="stats")
         else:
@@ -89,6 +128,9 @@ def main(argv=None):
         scores = compare_embeddings(
             embeddings, X, genres, n_seeds=args.seeds, n_jobs=args.jobs, verbose=1
         )
+        if data != "songs-mel":
+            rows = compare_clusterers(clusterers, X, genres, scores, args.jobs)
+            scores = pd.concat([scores, rows], ignore_index=True)
         size = f"{X.shape[0]:,} x {X.shape[1]:,}"
         print(f"\n{data}, {size}, mean ± 95 % interval over {args.seeds} seeds\n")
         print(format_comparison(scores), flush=True)

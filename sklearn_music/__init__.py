@@ -5,12 +5,14 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 ===========================  =====================================================
 `SpectrogramExtractor`       audio files or waveforms to mel, MFCC or chroma
+`AudioEncoder`               the same to the vectors of a pretrained model
 `LyricVectorizer`            lyrics in any script to TF-IDF or to dense topics
 `GenreEncoder`               genre labels to a multi-hot block
 `VAE`                        columns of numbers to a latent space, and back
 `TrackVAE`                   spectrograms, window by window, to one place a track
 `ConvVAE`                    whole spectrograms to a latent space, and back
 `BetaCVAE`                   the same beyond a condition, the genre for example
+`VaDE`                       columns of numbers to clusters, with soft assignments
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
 `sklearn_music.metrics`      scores, scorers for a search, comparison with chance
@@ -23,17 +25,19 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE
-from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
+from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from .features import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
 
 __all__ = [
     "VAE",
+    "AudioEncoder",
     "BetaCVAE",
     "ConvVAE",
     "GenreEncoder",
     "LyricVectorizer",
     "SpectrogramExtractor",
     "TrackVAE",
+    "VaDE",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skorch.callbacks import GradientNormClipping
 
-from sklearn_music import VAE, ConvVAE
+from sklearn_music import VAE, ConvVAE, VaDE
 
 # Kills itself where it is said to, in the middle of an epoch.
 SCRIPT = """
@@ -74,6 +74,15 @@ def test_without_a_random_state_the_interrupted_seed_goes_on(blobs, tmp_path, in
     vae.fit(X)
     assert len(vae.history_) == 4
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_a_mixture_goes_on_too(blobs, tmp_path, interrupt, epoch):
+    X, _ = blobs
+    vade = VaDE(3, n_components=2, pretrain_epochs=2, max_epochs=4, random_state=0, device="cpu")
+    expected = vade.fit(X).predict_proba(X)
+    interrupt(vade.set_params(checkpoint_dir=tmp_path), X, epoch)
+    np.testing.assert_array_equal(vade.fit(X).predict_proba(X), expected)
 
 
 def test_a_damaged_checkpoint_is_said_and_left(blobs, tmp_path, interrupt):

@@ -15,11 +15,16 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor
+from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor, VaDE
 from sklearn_music.datasets import make_music
 from sklearn_music.embedding import _training
 
-EMBEDDERS = [VAE(3), ConvVAE(3, channels=(4, 8)), BetaCVAE(3, condition_features=[0, 1])]
+EMBEDDERS = [
+    VAE(3),
+    ConvVAE(3, channels=(4, 8)),
+    BetaCVAE(3, condition_features=[0, 1]),
+    VaDE(3, n_components=3, pretrain_epochs=2),
+]
 
 gpu = [
     pytest.mark.gpu,

@@ -7,7 +7,8 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+from joblib.parallel import ThreadingBackend
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -90,6 +91,22 @@ def test_no_label_enters_the_training(blobs):
     vae = VAE(3, max_epochs=2, random_state=0)
     names = np.array(["rock", "folk", "গান"])[labels]
     np.testing.assert_array_equal(vae.fit_transform(X), vae.fit_transform(X, names))
+
+
+class NoWorkers(ThreadingBackend):
+    def effective_n_jobs(self, n_jobs):
+        return 2
+
+    def submit(self, func, callback=None):
+        raise AssertionError("A fit waits for workers that may wait for it.")
+
+
+def test_a_fit_leaves_the_workers_of_a_search_alone(blobs):
+    register_parallel_backend("no workers", NoWorkers)
+    with parallel_config("no workers"):
+        VAE(2, max_epochs=1, random_state=0).fit(blobs[0])
+        with pytest.raises(AssertionError, match="waits"):
+            Parallel()(delayed(abs)(i) for i in range(2))
 
 
 def test_history_tells_the_terms_apart(blobs):

@@ -3,6 +3,7 @@
 from ._beta_cvae import BetaCVAE
 from ._conv_vae import ConvVAE
 from ._track_vae import TrackVAE
+from ._vade import VaDE
 from ._vae import VAE
 
-__all__ = ["VAE", "BetaCVAE", "ConvVAE", "TrackVAE"]
+__all__ = ["VAE", "BetaCVAE", "ConvVAE", "TrackVAE", "VaDE"]

@@ -348,7 +348,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _elbo(self, rows, nodes):
         """Return the evidence lower bound of rows on the device."""
-        return elbo(self.net_.module_, rows, nodes, self.noise_variance_)
+        kl = self.net_.criterion_.kl
+        return elbo(self.net_.module_, rows, nodes, self.noise_variance_, kl)
 
     def _positives(self, X):
         """Return the rows that each row is tied to, (n_samples, n_positives), or None."""
@@ -489,7 +490,8 @@ def _check_same_network(before, now):
     changed = {
         name.split("__")[1]: (before[name], now[name])
         for name in now
-        if name.startswith(("module__", "criterion__decoder")) and before[name] != now[name]
+        if name.startswith(("module__", "criterion__decoder", "criterion__n_"))
+        and before[name] != now[name]
     }
     if changed:
         raise ValueError(

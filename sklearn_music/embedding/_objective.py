@@ -111,7 +111,7 @@ class NegativeELBO(nn.Module):
         """
         error, z, mean, log_variance, *pair = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
-        kl = kl_divergence(mean, log_variance)
+        kl = self.kl(mean, log_variance)
         kl_of_batch = kl.mean(dim=0).clamp(min=self.free_bits)
         beta = self.beta * (self.kl_share_ if self.training else 1.0)
         loss = terms["reconstruction"] + beta * kl_of_batch.sum()
@@ -125,6 +125,10 @@ class NegativeELBO(nn.Module):
         with torch.no_grad():
             sums = posterior_sums(kl, mean)
         return loss, ({name: term.detach() * len(z) for name, term in terms.items()}, sums)
+
+    def kl(self, mean, log_variance):
+        """Return the divergence from the prior, in nats, a value per row and component."""
+        return kl_divergence(mean, log_variance)
 
     def _reconstruction(self, error, n_inputs):
         """Return the mean negative log-likelihood less its constant, from the squared error."""
@@ -151,7 +155,7 @@ def is_active(means, squared_means):
 
 
 @torch.no_grad()
-def elbo(network, x, nodes, variance=1.0):
+def elbo(network, x, nodes, variance=1.0, divergence=kl_divergence):
     """Return the evidence lower bound of each row of `x`, in nats, constants included."""
     mean, log_variance = network.encode(x)
     deviation = (0.5 * log_variance).exp()
@@ -163,7 +167,7 @@ def elbo(network, x, nodes, variance=1.0):
     ]
     error = torch.stack(errors).mean(dim=0)
     constant = network.n_observed(x) * math.log(2 * math.pi * variance)
-    kl = kl_divergence(mean, log_variance).sum(dim=1)
+    kl = divergence(mean, log_variance).sum(dim=1)
     return -0.5 * (error / variance + constant) - kl
 
 

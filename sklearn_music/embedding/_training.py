@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
 from ._mapped_rows import N_BUFFERED, MappedRows, read
-from ._objective import NegativeELBO, is_active, kl_divergence, posterior_sums
+from ._objective import NegativeELBO, is_active, posterior_sums
 
 # Numbers that a fitted net works on at a time; it bounds the memory, not the result.
 _N_VALUES = 2**22
@@ -418,7 +418,7 @@ def summarize(net, X, generator=None):
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
         errors, _, mean, log_variance, *_ = net.module_(x, noise=noise)
-        totals += posterior_sums(kl_divergence(mean, log_variance), mean)
+        totals += posterior_sums(net.criterion_.kl(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()

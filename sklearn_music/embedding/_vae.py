@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 
@@ -216,7 +217,10 @@ class VAE(BaseEmbedder):
     def _positives(self, X):
         if not self.consistency or len(X) == 1:
             return None
-        return np.concatenate([first + self._neighbors(rows) for first, rows in chunks(X)])
+        # A fit holds torch's random state, for which others in this process wait: if it then
+        # waited for workers of an outer backend, who wait for those, none would go on.
+        with parallel_config(backend="sequential"):
+            return np.concatenate([first + self._neighbors(rows) for first, rows in chunks(X)])
 
     def _neighbors(self, X):
         n_neighbors = min(self.n_neighbors, len(X) - 1)

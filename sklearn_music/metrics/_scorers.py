@@ -92,7 +92,7 @@ def elbo_scorer(estimator, X, y=None):
     Parameters
     ----------
     estimator : estimator
-        A fitted VAE, ConvVAE or BetaCVAE, or a Pipeline, ColumnTransformer or
+        A fitted VAE, ConvVAE, BetaCVAE or VaDE, or a Pipeline, ColumnTransformer or
         FeatureUnion with one somewhere inside.
     X : array-like or DataFrame
         Rows, held out, as the estimator takes them.
@@ -142,9 +142,9 @@ def elbo_scorer(estimator, X, y=None):
     if len(embedders) != 1:
         names = ", ".join(type(part).__name__ for part, _ in embedders) or "none"
         raise ValueError(
-            f"Expected one embedder (VAE, ConvVAE or BetaCVAE) in the estimator, got {names}. "
-            "Score another model by its clusters (silhouette_scorer, stability_score), and one "
-            "of several embedders by its own score method."
+            "Expected one embedder (VAE, ConvVAE, BetaCVAE or VaDE) in the estimator, got "
+            f"{names}. Score another model by its clusters (silhouette_scorer, stability_score), "
+            "and one of several embedders by its own score method."
         )
     ((embedder, rows),) = embedders
     return embedder.score(rows())

@@ -1,0 +1,262 @@
+"""VaDE: the mixture's divergence in closed form, its start, its clusters."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+from torch.distributions import Categorical, MixtureSameFamily, Normal
+from torch.distributions import kl_divergence as torch_kl
+
+from sklearn_music import VAE, VaDE
+from sklearn_music.embedding import _mixture
+from sklearn_music.embedding._mixture import MixtureELBO
+from sklearn_music.embedding._objective import kl_divergence
+from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
+
+SMALL = {"n_components": 3, "pretrain_epochs": 10, "max_epochs": 20, "random_state": 0}
+
+
+def mixture(n_clusters, n_components, seed, spread=1.0):
+    """Return a criterion with random clusters, in double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.rand(n_clusters, generator=generator) + 0.1
+    means = spread * torch.randn(n_clusters, n_components, generator=generator)
+    variances = torch.rand(n_clusters, n_components, generator=generator) + 0.2
+    criterion = MixtureELBO(n_clusters, n_components, beta=1.0).double()
+    criterion.begin(weights / weights.sum(), means, variances)
+    return criterion
+
+
+def posteriors(n_rows, n_components, seed):
+    generator = torch.Generator().manual_seed(seed + 1)
+    return torch.randn(2, n_rows, n_components, generator=generator, dtype=torch.float64)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 1000))
+def test_one_cluster_is_a_gaussian_prior(n_rows, n_components, seed):
+    prior = mixture(1, n_components, seed)
+    mean, log_variance = posteriors(n_rows, n_components, seed)
+    expected = torch_kl(
+        Normal(mean, (0.5 * log_variance).exp()),
+        Normal(prior.means, (0.5 * prior.log_variances).exp()),
+    )
+    torch.testing.assert_close(prior.kl(mean, log_variance), expected)
+    torch.testing.assert_close(prior.shares(mean), torch.ones_like(mean[:, :1]))
+
+
+@given(st.integers(2, 4), st.integers(1, 3), st.integers(0, 1000))
+def test_the_shares_are_those_of_a_gaussian_mixture(n_clusters, n_components, seed):
+    prior = mixture(n_clusters, n_components, seed)
+    mean, _ = posteriors(4, n_components, seed)
+    variances = prior.log_variances.exp().detach().numpy()
+    reference = GaussianMixture(n_clusters, covariance_type="diag")
+    reference.weights_ = prior.logits.softmax(dim=0).detach().numpy()
+    reference.means_, reference.covariances_ = prior.means.detach().numpy(), variances
+    reference.precisions_cholesky_ = 1 / np.sqrt(variances)
+    expected = reference.predict_proba(mean.numpy())
+    np.testing.assert_allclose(prior.shares(mean).detach(), expected, rtol=1e-6, atol=1e-12)
+
+
+def test_the_divergence_is_that_of_draws():
+    """From the joint of draw and cluster it is exact, from the mixture itself an upper bound."""
+    prior = mixture(3, 2, seed=0)
+    mean, log_variance = posteriors(5, 2, seed=0)
+    torch.manual_seed(0)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    z = posterior.sample((100_000,))
+    log_q = posterior.log_prob(z).sum(dim=-1)
+    clusters = Normal(prior.means, (0.5 * prior.log_variances).exp())
+    log_p = clusters.log_prob(z[:, :, None]).sum(dim=-1)
+    shares, log_weights = prior.shares(mean), prior.logits.log_softmax(dim=0)
+    joint = (shares * (log_q[:, :, None] + shares.log() - log_weights - log_p)).sum(dim=2).mean(0)
+    kl = prior.kl(mean, log_variance).sum(dim=1)
+    torch.testing.assert_close(kl, joint.detach(), rtol=0.02, atol=0.02)
+    exact = (log_q - (log_weights + log_p).logsumexp(dim=2)).mean(dim=0)
+    assert (kl > exact - 0.02).all()
+
+
+def test_the_prior_is_the_standard_normal_until_the_mixture_begins():
+    mean, log_variance = posteriors(4, 3, seed=0)
+    criterion = MixtureELBO(5, 3, beta=1.0).double()
+    torch.testing.assert_close(
+        criterion.kl(mean, log_variance), kl_divergence(mean, log_variance), rtol=0, atol=0
+    )
+    assert not criterion.kl(mean, log_variance).requires_grad
+
+
+def test_far_rows_have_finite_gradients():
+    prior = mixture(4, 2, seed=0).float()
+    mean = torch.tensor([[1e4, -1e4]], requires_grad=True)
+    prior.kl(mean, torch.zeros(1, 2)).sum().backward()
+    assert mean.grad.isfinite().all()
+    assert all(part.grad.isfinite().all() for part in (prior.logits, prior.means))
+
+
+def test_finds_the_groups_and_how_sure_it_is(blobs):
+    X, labels = blobs
+    vade = VaDE(3, **SMALL).fit(X)
+    assert adjusted_rand_score(labels, vade.labels_) > 0.95
+    shares = vade.predict_proba(X)
+    assert shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(shares.argmax(axis=1), vade.labels_)
+    np.testing.assert_array_equal(vade.predict(X), vade.labels_)
+    np.testing.assert_array_equal(VaDE(3, **SMALL).fit_predict(X), vade.labels_)
+    # Half way between two centres of the data it is less sure than at either.
+    a, b = (X[labels == label].mean(axis=0) for label in (0, 1))
+    sure = vade.predict_proba(np.linspace(a, b, 21)).max(axis=1)
+    assert sure.min() < min(sure[0], sure[-1])
+    decoded = vade.inverse_transform(vade.means_)
+    assert set(vade.predict(decoded)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("params", [{}, {"beta": 4.0}, {"consistency": 0.0}], ids=str)
+def test_does_not_collapse(blobs, params):
+    X, _ = blobs
+    epochs = {"pretrain_epochs": 30, "max_epochs": 60}
+    sizes = np.bincount(VaDE(6, **SMALL | epochs | params).fit(X).labels_, minlength=6)
+    assert sizes.min() > 0
+    assert sizes.max() < 45
+
+
+class Eviction(Callback):
+    """Moves a cluster to where no row is."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 12:
+            net.criterion_.means.data[0] = 100
+
+
+def test_a_cluster_without_rows_is_filled(blobs, monkeypatch):
+    X, _ = blobs
+    vade = VaDE(3, callbacks=[Eviction()], **SMALL)
+    assert set(vade.fit(X).labels_) == {0, 1, 2}
+    monkeypatch.setattr(_mixture.MixtureELBO, "split", lambda self, largest, empty: None)
+    with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3"):
+        vade.fit(X)
+
+
+def test_samples_come_from_the_clusters(blobs):
+    X, _ = blobs
+    X = np.vstack([X, X[:30]])  # so that one of the groups is as large as the other two
+    vade = VaDE(3, **SMALL).fit(X)
+    sample = vade.sample(1000)
+    assert sample.shape == (1000, 10)
+    shares = np.bincount(vade.predict(sample), minlength=3) / 1000
+    np.testing.assert_allclose(shares, np.bincount(vade.labels_) / 120, atol=0.1)
+    np.testing.assert_allclose(vade.weights_, np.bincount(vade.labels_) / 120, atol=0.1)
+    np.testing.assert_array_equal(sample, vade.sample(1000))
+
+
+def test_the_score_is_the_bound_under_the_mixture(blobs):
+    X, _ = blobs
+    vade = VaDE(3, **SMALL).fit(X)
+    with torch.no_grad():
+        mean, log_variance = vade.net_.module_.encode(torch.from_numpy(X).to(vade.device_))
+    prior = MixtureSameFamily(
+        Categorical(torch.from_numpy(vade.weights_)),
+        torch.distributions.Independent(
+            Normal(torch.from_numpy(vade.means_), torch.from_numpy(vade.covariances_).sqrt()), 1
+        ),
+    )
+    torch.manual_seed(0)
+    posterior = Normal(mean.cpu(), (0.5 * log_variance.cpu()).exp())
+    bounds = []
+    for _ in range(300):
+        z = posterior.sample()
+        x_hat = torch.from_numpy(vade.inverse_transform(z.numpy()))
+        bounds.append(
+            Normal(x_hat, 1.0).log_prob(torch.from_numpy(X)).sum(dim=1)
+            + prior.log_prob(z)
+            - posterior.log_prob(z).sum(dim=1)
+        )
+    # The groups are far apart, so that the bound on the mixture's divergence is close.
+    difference = vade.score_samples(X) - torch.stack(bounds).mean(dim=0).numpy()
+    assert abs(difference.mean()) < 0.2
+    assert abs(difference).max() < 2
+
+
+def test_the_mixture_begins_where_the_pretraining_ends(blobs):
+    X, _ = blobs
+    kl = [epoch["kl"] for epoch in VaDE(3, **SMALL).fit(X).history_]
+    plain = [epoch["kl"] for epoch in VAE(3, max_epochs=10, random_state=0).fit(X).history_]
+    assert len(kl) == 20
+    assert kl[:10] == plain
+    assert abs(kl[10] - kl[9]) > 10 * abs(kl[9] - kl[8])
+    short = VaDE(3, **SMALL | {"max_epochs": 10}).fit(X)
+    assert len(short.history_) == 10
+    assert set(short.labels_) == {0, 1, 2}
+
+
+def test_goes_on_with_the_clusters_that_it_has(blobs):
+    X, labels = blobs
+    vade = VaDE(3, warm_start=True, **SMALL).fit(X)
+    before = vade.means_
+    vade.fit(X)
+    assert len(vade.history_) == 40
+    assert adjusted_rand_score(labels, vade.labels_) > 0.95
+    closest = np.linalg.norm(before[:, None] - vade.means_, axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(closest, [0, 1, 2])
+    with pytest.raises(ValueError, match="n_clusters from 3 to 4"):
+        vade.set_params(n_clusters=4).partial_fit(X)
+
+
+def test_partial_fit_makes_the_clusters_from_its_first_rows(blobs):
+    X, _ = blobs
+    vade = VaDE(2, n_components=2, random_state=0)
+    for n_epochs in (1, 2, 3):
+        vade.partial_fit(X[::n_epochs])
+        assert len(vade.history_) == n_epochs
+        assert len(vade.labels_) == len(X[::n_epochs])
+        assert vade.predict_proba(X).shape == (90, 2)
+
+
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_too_few_rows(blobs, n_rows):
+    with pytest.raises(ValueError, match=rf"n_samples={n_rows} rows for n_clusters=4"):
+        VaDE(4).fit(blobs[0][:n_rows])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_odd_inputs(blobs):
+    X, _ = blobs
+    few = {"n_components": 2, "pretrain_epochs": 1, "max_epochs": 2, "random_state": 0}
+    vade = VaDE(1, **few).fit(X[:2])
+    np.testing.assert_array_equal(vade.labels_, [0, 0])
+    np.testing.assert_array_equal(vade.predict_proba(X[:1]), [[1.0]])
+    assert len(VaDE(90, **few).fit(X).labels_) == 90
+    with_constant = np.hstack([X, np.ones((90, 2))])
+    assert np.isfinite(VaDE(3, **few).fit(with_constant).predict_proba(with_constant)).all()
+    X.flags.writeable = False
+    table = pd.DataFrame(X, index=np.arange(90) % 7).rename(columns=str)
+    np.testing.assert_array_equal(VaDE(3, **few).fit_predict(table), VaDE(3, **few).fit_predict(X))
+    bad = X.copy()
+    bad[3, 4] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        VaDE(3, **few).fit(bad)
+
+
+def test_rows_all_alike_are_one_cluster():
+    with pytest.warns(ConvergenceWarning, match="Only 1 of n_clusters=3"):
+        vade = VaDE(3, **SMALL).fit(np.ones((20, 4)))
+    assert np.isfinite(vade.predict_proba(np.ones((1, 4)))).all()
+
+
+def test_a_search_over_the_number_of_clusters(blobs):
+    X, labels = blobs
+    pipe = make_pipeline(StandardScaler(), VaDE(**SMALL))
+    scoring = {**CLUSTERING_SCORERS, "elbo": elbo_scorer}
+    grid = {"vade__n_clusters": [2, 3]}
+    cv = StratifiedKFold(3)
+    search = GridSearchCV(pipe, grid, scoring=scoring, refit="ari", cv=cv).fit(X, labels)
+    assert search.best_params_ == {"vade__n_clusters": 3}
+    assert np.isfinite(search.cv_results_["mean_test_elbo"]).all()
