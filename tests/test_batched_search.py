@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EpochScoring
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding import _base, _mapped_rows, _stacked
 from sklearn_music.metrics import elbo_scorer
 from sklearn_music.model_selection import (
@@ -224,13 +224,20 @@ def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, set
     assert f"Training 6 alone: {reason}" in capsys.readouterr().out
 
 
-def test_what_trains_in_a_way_of_its_own(blobs, capsys):
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), max_epochs=1),
+        VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2),
+    ],
+)
+def test_what_trains_in_a_way_of_its_own(blobs, capsys, embedder):
     X, _ = blobs
-    track_vae = TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), max_epochs=1)
-    grid = {"beta": [1, 2], "random_state": [0]}
-    alone, together = search_both(track_vae, grid, X, cv=2, verbose=1)
+    grid = {"beta": [0.1, 0.2], "random_state": [0]}
+    alone, together = search_both(embedder, grid, X, cv=2, verbose=1)
     assert_same_results(alone, together, rtol=0)
-    assert "Training 4 alone: TrackVAE trains in a way of its own" in capsys.readouterr().out
+    name = type(embedder).__name__
+    assert f"Training 4 alone: {name} trains in a way of its own" in capsys.readouterr().out
 
 
 def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):

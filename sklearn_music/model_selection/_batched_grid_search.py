@@ -62,9 +62,10 @@ multimetric_
     `free_bits`, `random_state`, `n_components` (without `total_correlation`) and the rows.
     Others make stacks of their own; `hidden_layer_sizes`, for example. A fit with
     `early_stopping`, `callbacks`, `checkpoint_dir`, `amp` or `compile` is an ordinary one, and so
-    is that of an embedder that trains in a way of its own (a `TrackVAE`) or from rows on disk, and
-    each one of an estimator with several embedders, or with one in a ColumnTransformer that has
-    `n_jobs`. On a CPU, the networks of a `ConvVAE` are trained side by side, one per thread.
+    is that of an embedder that trains in a way of its own (`TrackVAE`, `VaDE`) or from rows on
+    disk, and each one of an estimator with several embedders, or with one in a ColumnTransformer
+    that has `n_jobs`. On a CPU, the networks of a `ConvVAE` are trained side by side, one per
+    thread.
 
     Every network draws its weights, the order of its rows and its noise as in an ordinary fit.
     What differs is the rounding of sums in float32. Over many epochs it can grow, as with any
