@@ -109,9 +109,7 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
 
     grid = {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3, 5]}
     pipe = pipeline(VAE(**SETTINGS), Scaler())
-    alone, together = search_both(
-        pipe, grid, X, y, scoring=score, refit="elbo", return_train_score=True
-    )
+    alone, together = search_both(pipe, grid, X, y, scoring=score, refit="elbo")
     assert_same_results(alone, together)
     n = len(labels) // 2
     for one, other in zip(labels[:n], labels[n:], strict=True):
@@ -394,7 +392,8 @@ def test_halving_over_rows(blobs, trained_alone):
 def test_one_fold_without_labels(blobs, trained_alone):
     X, _ = blobs
     pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
-    alone, together = search_both(pipe, grid, X, scoring=elbo_scorer, cv=NoSplit(), refit=True)
+    kwargs = {"scoring": elbo_scorer, "cv": NoSplit(), "refit": True, "return_train_score": True}
+    alone, together = search_both(pipe, grid, X, **kwargs)
     assert len(trained_alone) == 2 + 2
     assert_same_results(alone, together)
     assert together.best_params_ == alone.best_params_
