@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
-from sklearn_music.embedding import _base, _stacked
+from sklearn_music.embedding import _base, _mapped_rows, _stacked
 from sklearn_music.metrics import elbo_scorer
 from sklearn_music.model_selection import (
     BatchedGridSearchCV,
@@ -109,9 +109,7 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
 
     grid = {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3, 5]}
     pipe = pipeline(VAE(**SETTINGS), Scaler())
-    alone, together = search_both(
-        pipe, grid, X, y, scoring=score, refit="elbo", return_train_score=True
-    )
+    alone, together = search_both(pipe, grid, X, y, scoring=score, refit="elbo")
     assert_same_results(alone, together)
     n = len(labels) // 2
     for one, other in zip(labels[:n], labels[n:], strict=True):
@@ -213,8 +211,6 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
         (BetaCVAE(checkpoint_dir="checkpoints"), "checkpoint_dir"),
         (BetaCVAE(callbacks=[EpochScoring(lambda net, X, y: 0.0)]), "callbacks"),
         (BetaCVAE(condition_features=lambda X: [0]), "parameters that can't be pickled"),
-        (TrackVAE(channels=[2]), "windows drawn at random"),
-        (VaDE(2), "a start from its own clusters"),
     ],
 )
 def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, embedder, reason):
@@ -224,6 +220,37 @@ def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, emb
     alone, together = search_both(embedder, {"beta": [1, 2]}, X, verbose=1)
     assert_same_results(alone, together, rtol=0)
     assert f"Training 6 alone: {reason}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), max_epochs=1),
+        VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2),
+    ],
+)
+def test_what_trains_in_a_way_of_its_own(blobs, capsys, embedder):
+    X, _ = blobs
+    grid = {"beta": [0.1, 0.2], "random_state": [0]}
+    alone, together = search_both(embedder, grid, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    name = type(embedder).__name__
+    assert f"Training 4 alone: {name} trains in a way of its own" in capsys.readouterr().out
+
+
+def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
+    def write(X):
+        path = tmp_path / str(X[0, 0])
+        X.tofile(path)
+        return np.memmap(path, X.dtype, mode="r", shape=X.shape)
+
+    X, _ = blobs
+    monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
+    vae = VAE(2, **SETTINGS, consistency=0)
+    pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
+    alone, together = search_both(pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert "Training 4 alone: rows on disk" in capsys.readouterr().out
 
 
 def test_invalid_parameters_and_rows_fail_as_ever(blobs):
@@ -365,7 +392,8 @@ def test_halving_over_rows(blobs, trained_alone):
 def test_one_fold_without_labels(blobs, trained_alone):
     X, _ = blobs
     pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
-    alone, together = search_both(pipe, grid, X, scoring=elbo_scorer, cv=NoSplit(), refit=True)
+    kwargs = {"scoring": elbo_scorer, "cv": NoSplit(), "refit": True, "return_train_score": True}
+    alone, together = search_both(pipe, grid, X, **kwargs)
     assert len(trained_alone) == 2 + 2
     assert_same_results(alone, together)
     assert together.best_params_ == alone.best_params_

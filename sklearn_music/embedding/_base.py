@@ -77,7 +77,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     }
 
     _ensure_all_finite: bool | str = True
-    _trains_alone: str | None = None  # why a search can't train the network with others
     _net_settings: dict  # what net_ was built from
     _seed: int
 

@@ -20,6 +20,9 @@ import torch
 from torch.func import functional_call, vmap
 
 from ..exceptions import DivergenceError
+from ._mapped_rows import is_mapped
+from ._networks import ConvNetwork, DenseNetwork
+from ._objective import NegativeELBO
 from ._training import Batches, Rows, entropy, memory_errors, resolve_device, summarize, threads
 
 # What the networks trained together may take of a CPU's memory, in bytes; of a GPU's it is
@@ -46,6 +49,7 @@ class Stacks:
     def __init__(self):
         self._members = []
         self._rows = {}
+        self._reasons = {}
         self._chunks = None
         self._trained = defaultdict(list)
         self._lock = threading.Lock()
@@ -68,23 +72,25 @@ class Stacks:
         reason : str or None
             Why its network can't be trained with others, where that is so.
         """
-        if embedder._trains_alone:
-            return embedder._trains_alone
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
             if getattr(embedder, name):
                 return name
+        if is_mapped(X):
+            return "rows on disk"
         try:
             embedder._validate_params()
             member = _Member(embedder, X)
+            if member.kind not in self._reasons:
+                self._reasons[member.kind] = member.why_alone()
         except Exception as error:
             # The fit will raise it, where it belongs.
             return f"{type(error).__name__}: {error}"
-        if not isinstance(member.X, np.ndarray):
-            return "rows on disk"
         if len(member.X) < 2:
             return "one row"
         if member.key is None:
             return "parameters that can't be pickled"
+        if (reason := self._reasons[member.kind]) is not None:
+            return reason
         member.X = self._rows.setdefault(member.rows, member.X)
         if embedder.random_state is not None:
             for other in self._members:
@@ -126,7 +132,9 @@ def take(embedder, X):
 
     Or None, where it was not trained with others. X is as the network takes it.
     """
-    if not _offered or (key := _key(embedder, fingerprint(X))) is None:
+    if not _offered or not isinstance(X, np.ndarray):
+        return None
+    if (key := _key(embedder, fingerprint(X))) is None:
         return None
     return next((taken for stacks in list(_offered) if (taken := stacks.take(key))), None)
 
@@ -168,6 +176,16 @@ class _Member:
             del common["module__n_components"]
             n_rows = None
         return type(self.embedder), self.device, n_rows, repr(common)
+
+    def why_alone(self):
+        """Return why networks of this kind can't be trained together, or None."""
+        self.initialize()
+        net = self.__dict__.pop("net")
+        # Others draw more than the noise, or have shapes that depend on values.
+        is_known = type(net.module_) in (DenseNetwork, ConvNetwork)
+        if is_known and type(net.criterion_) is NegativeELBO and not net.callbacks:
+            return None
+        return f"{type(self.embedder).__name__} trains in a way of its own"
 
     def initialize(self):
         """Build the net, and seed what its fit would draw from."""

@@ -171,7 +171,6 @@ class TrackVAE(BaseEmbedder):
     """
 
     _ensure_all_finite = "allow-nan"
-    _trains_alone = "windows drawn at random"
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,

@@ -150,8 +150,6 @@ class VaDE(ClusterMixin, VAE):
     (3, 4)
     """
 
-    _trains_alone = "a start from its own clusters"
-
     _parameter_constraints: dict = {
         name: constraint
         for name, constraint in VAE._parameter_constraints.items()

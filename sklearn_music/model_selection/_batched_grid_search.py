@@ -61,17 +61,21 @@ multimetric_
     Networks are trained together where they differ in nothing but `beta`, `lr`, `kl_warmup`,
     `free_bits`, `random_state`, `n_components` (without `total_correlation`) and the rows.
     Others make stacks of their own; `hidden_layer_sizes`, for example. A fit with
-    `early_stopping`, `callbacks`, `amp` or `compile` is an ordinary one, and so is each one of
-    an estimator with several embedders, or with one in a ColumnTransformer that has `n_jobs`.
+    `early_stopping`, `callbacks`, `checkpoint_dir`, `amp` or `compile` is an ordinary one, and so
+    is that of an embedder that trains in a way of its own (`TrackVAE`, `VaDE`) or from rows on
+    disk, and each one of an estimator with several embedders, or with one in a ColumnTransformer
+    that has `n_jobs`. On a CPU, the networks of a `ConvVAE` are trained side by side, one per
+    thread.
 
     Every network draws its weights, the order of its rows and its noise as in an ordinary fit.
     What differs is the rounding of sums in float32. Over many epochs it can grow, as with any
     other change of the last digit: of the number of threads, of the machine.
 
     The steps before the embedder are fitted once per fold and setting of their parameters, even
-    where their `random_state` is None. Their output is kept in memory while the search runs. A
-    stack takes 1 GiB of a CPU's memory, or half of what is free of a GPU's; where more would be
-    needed, there are several, one after another.
+    where their `random_state` is None. Their output is kept in memory while the search runs, up to
+    2 GiB in all folds; fits beyond that are ordinary ones. A stack takes 1 GiB of a CPU's memory,
+    or half of what is free of a GPU's; where more would be needed, there are several, one after
+    another.
 
     Examples
     --------
