@@ -39,9 +39,11 @@ class TrackVAE(BaseEmbedder):
     channels : sequence of int, default=(16, 32, 64)
         Channels of the encoder's convolutions, each of which halves the window; the
         decoder mirrors them.
-    side_weight : float, default=1.0
-        Weight of the side features' squared error; that of the window is 1. The more, the
-        more of the latent space the side features have.
+    side_weight : float, default=1000.0
+        Weight of the side features' squared error; that of the window is 1. It is the one
+        weight of the fusion: the more, the more of the latent space the side features have.
+        At the default both have some, where the side features of a row are as long as a
+        row of lyrics, 1, and a window has 2,000 pixels.
     augmentation : float, default=1.0
         How much the windows that the encoder sees in training are changed, so that they are
         not told by what any recording has: a smooth random equaliser (a tenth of a band's
@@ -62,7 +64,7 @@ class TrackVAE(BaseEmbedder):
         maximises the likelihood of each batch.
     total_correlation : float, default=0.0
         Weight of the total correlation of the latent dimensions, on top of beta.
-    max_epochs : int, default=60
+    max_epochs : int, default=80
         Number of passes over the tracks, one window of each at a time.
     batch_size : int, default=64
         Number of rows per step.
@@ -189,7 +191,7 @@ class TrackVAE(BaseEmbedder):
         image_shape=(1, -1),
         window_frames=32,
         channels=(16, 32, 64),
-        side_weight=1.0,
+        side_weight=1000.0,
         augmentation=1.0,
         beta=4.0,
         consistency=1000.0,
@@ -197,7 +199,7 @@ class TrackVAE(BaseEmbedder):
         free_bits=0.0,
         decoder_variance="unit",
         total_correlation=0.0,
-        max_epochs=60,
+        max_epochs=80,
         batch_size=64,
         lr=1e-3,
         early_stopping=False,
