@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types unit docs format clean
+.PHONY: demo test lint types unit docs bench format clean
 
 demo: $(INSTALLED)  ## the main job on an embedded data set
 	$(BIN)/python examples/demo.py --output results
@@ -24,6 +24,9 @@ unit: $(INSTALLED)
 docs: $(INSTALLED)  ## the pages in docs/_build/html, and the numbers in the user guide
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
 	OMP_NUM_THREADS=1 $(BIN)/pytest --doctest-glob="*.rst" docs/guide
+
+bench: $(INSTALLED)  ## the page docs/benchmarks.md; take no other work in the meantime
+	$(BIN)/python benchmarks/run_all.py --output docs/benchmarks.md
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

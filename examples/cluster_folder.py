@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE, LyricVectorizer, SpectrogramExtractor
+from sklearn_music import LyricVectorizer, SpectrogramExtractor, TrackVAE
 from sklearn_music.datasets import load_tracks
 from sklearn_music.metrics import compare_embeddings, format_comparison
 from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
@@ -32,7 +32,9 @@ def main(argv=None):
     parser.add_argument("--targets", nargs="*", default=["genre", "language"], help="columns")
     parser.add_argument("--clusters", type=int, help="default: as many as there are genres")
     parser.add_argument("--duration", type=float, default=30.0, help="seconds per track")
-    parser.add_argument("--lyrics-weight", type=float, default=10.0, help="that of audio is 1")
+    parser.add_argument(
+        "--lyrics-weight", type=float, default=1000.0, help="TrackVAE's side_weight"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--jobs", type=int, default=2, help="number of workers")
     args = parser.parse_args(argv)
@@ -48,30 +50,28 @@ def main(argv=None):
     for extractor in (mel, mfcc):
         clone(extractor).set_params(n_jobs=args.jobs, verbose=1).fit_transform(tracks[["audio"]])
 
-    def audio(extractor, *steps):
-        return Pipeline([("extract", extractor), ("scale", StandardScaler()), *steps])
+    def scaled(extractor, *steps):
+        pipe = Pipeline([("extract", extractor), ("scale", StandardScaler()), *steps])
+        return ColumnTransformer([("audio", pipe, ["audio"])])
 
-    vae = audio(mel, ("vae", VAE(16)))
-    lyrics = LyricVectorizer(16)
-    embeddings = {
-        "mel, PCA": [("audio", audio(mel, ("pca", PCA(16))), ["audio"])],
-        "mel, VAE": [("audio", vae, ["audio"])],
-        "lyrics": [("lyrics", lyrics, "lyrics")],
-        "mel, VAE + lyrics": [("audio", vae, ["audio"]), ("lyrics", lyrics, "lyrics")],
-    }
+    def tracks_vae(*blocks):
+        features = ColumnTransformer([("audio", mel, ["audio"]), *blocks])
+        n_frames = 1 + round(args.duration * mel.sample_rate) // mel.hop_length
+        vae = TrackVAE(image_shape=(mel.n_mels, n_frames), side_weight=args.lyrics_weight)
+        return Pipeline([("features", features), ("vae", vae)])
+
+    lyrics = ("lyrics", LyricVectorizer(16, fill_value=float("nan")), "lyrics")
+    embeddings = {"mel, PCA": scaled(mel, ("pca", PCA(16))), "mel, TrackVAE": tracks_vae()}
     if tracks["lyrics"].isna().all():
         print("No track has lyrics: clustering by audio alone.")
-        embeddings = {name: blocks for name, blocks in embeddings.items() if "lyrics" not in name}
-    weights = {"audio": 1.0, "lyrics": args.lyrics_weight}
-    embeddings = {
-        name: ColumnTransformer(blocks, transformer_weights=weights)
-        for name, blocks in embeddings.items()
-    }
+    else:
+        embeddings["lyrics"] = ColumnTransformer([("lyrics", LyricVectorizer(16), "lyrics")])
+        embeddings["mel, TrackVAE + lyrics"] = tracks_vae(lyrics)
     scores = compare_embeddings(
         embeddings,
         tracks,
         targets,
-        features=ColumnTransformer([("audio", audio(mfcc), ["audio"])]),
+        features=scaled(mfcc),
         n_seeds=args.seeds,
         n_jobs=args.jobs,
         verbose=1,
@@ -80,8 +80,8 @@ def main(argv=None):
     print(f"\n{len(tracks)} tracks, mean ± 95 % interval over {args.seeds} seeds\n\n{table}\n")
     (args.output / "scores.md").write_text(table + "\n", encoding="utf-8")
 
-    embed = embeddings.get("mel, VAE + lyrics", embeddings["mel, VAE"])
-    embed = clone(embed).set_params(audio__vae__random_state=0)
+    embed = embeddings.get("mel, TrackVAE + lyrics", embeddings["mel, TrackVAE"])
+    embed = clone(embed).set_params(vae__random_state=0)
     pipe = Pipeline([("embed", embed), ("cluster", KMeans(n_clusters, n_init=10, random_state=0))])
     tracks["cluster"] = pipe.fit_predict(tracks)
     tracks.drop(columns="lyrics").to_csv(args.output / "clusters.csv", index=False)
@@ -93,7 +93,7 @@ def main(argv=None):
     some = tracks.drop_duplicates("cluster").index[:5]
     names = tracks.loc[some, "track_id"] if "track_id" in tracks else some
     reconstructions = ReconstructionDisplay.from_estimator(
-        pipe["embed"].named_transformers_["audio"], tracks.loc[some, ["audio"]], names=names
+        pipe["embed"], tracks.loc[some], names=names
     )
     reconstructions.figure_.savefig(args.output / "reconstructions.png", dpi=100)
     print("Written:")

@@ -5,16 +5,18 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 ===========================  =====================================================
 `SpectrogramExtractor`       audio files or waveforms to mel, MFCC or chroma
+`AudioEncoder`               the same to the vectors of a pretrained model
 `LyricVectorizer`            lyrics in any script to TF-IDF or to dense topics
 `GenreEncoder`               genre labels to a multi-hot block
 `VAE`                        columns of numbers to a latent space, and back
-`ConvVAE`                    the same for spectrograms, with side features
+`TrackVAE`                   spectrograms, window by window, to one place a track
+`ConvVAE`                    whole spectrograms to a latent space, and back
 `BetaCVAE`                   the same beyond a condition, the genre for example
 `VaDE`                       columns of numbers to clusters, with soft assignments
 ---------------------------  -----------------------------------------------------
 `sklearn_music.pipelines`    ready-made: tracks to clusters
 `sklearn_music.metrics`      scores, scorers for a search, comparison with chance
-`...model_selection`         a search over the whole set
+`...model_selection`         searches that train their networks together
 `sklearn_music.datasets`     tracks from a table, or made up to try things out
 `sklearn_music.plotting`     the map of the tracks, their reconstructions
 `sklearn_music.report`       a page to read and to listen to
@@ -23,17 +25,19 @@ scikit-learn pipeline: transformers, an embedder, a clusterer.
 
 from importlib.metadata import version
 
-from .embedding import VAE, BetaCVAE, ConvVAE, VaDE
-from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
+from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from .features import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __version__ = version("sklearn-music")
 
 __all__ = [
     "VAE",
+    "AudioEncoder",
     "BetaCVAE",
     "ConvVAE",
     "GenreEncoder",
     "LyricVectorizer",
     "SpectrogramExtractor",
+    "TrackVAE",
     "VaDE",
 ]

@@ -2,11 +2,12 @@
 
 Each takes a DataFrame with the columns ``audio`` (paths or waveforms) and, where it uses
 them, ``lyrics`` and ``genre``, as `sklearn_music.datasets.load_tracks` returns it, and ends in
-KMeans. They are the three tasks of the course project that this library grew out of: easy
-(`make_pca_pipeline`, `make_vae_pipeline`), medium (`make_conv_vae_pipeline`) and hard
-(`make_beta_cvae_pipeline`). What no argument sets, `set_params` does; who changes the size of
-the spectrograms (``features__audio__mel__duration``, say) sets ``embed__image_shape`` with it. The
-weights of the blocks are one parameter for a search, ``transformer_weights`` of the first step.
+KMeans. `make_track_vae_pipeline` is the one to begin with. The others are the three tasks of the
+course project that this library grew out of: easy (`make_pca_pipeline`, `make_vae_pipeline`),
+medium (`make_conv_vae_pipeline`) and hard (`make_beta_cvae_pipeline`). What no argument sets,
+`set_params` does; who changes the size of the spectrograms (``features__audio__mel__duration``,
+say) sets ``embed__image_shape`` with it. The weights of the blocks are one parameter for a search,
+``transformer_weights`` of the first step.
 """
 
 from sklearn.cluster import KMeans
@@ -15,19 +16,69 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .embedding import VAE, BetaCVAE, ConvVAE
+from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE
 from .features import GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 __all__ = [
     "make_beta_cvae_pipeline",
     "make_conv_vae_pipeline",
     "make_pca_pipeline",
+    "make_track_vae_pipeline",
     "make_vae_pipeline",
 ]
 
 # 640 frames: a frame stands at either end of the 639 steps.
 _COURSE_PROJECT = {"n_mels": 128, "hop_length": 512, "duration": 639 * 512 / 22050}
 _DEFAULT = {"n_mels": 64, "hop_length": 2048, "duration": 30.0}
+
+
+def make_track_vae_pipeline(
+    n_clusters=8, *, lyrics_weight=1000.0, memory=None, n_jobs=None, random_state=None
+):
+    """Make the pipeline to begin with: a TrackVAE over windows of tracks, with lyrics, and KMeans.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    lyrics_weight : float, default=1000.0
+        How much of the latent space the lyrics have: the embedder's `side_weight`. At 0 the
+        pipeline has no block of lyrics, and the table need not have the column.
+    memory : str, path or joblib.Memory, default=None
+        Where SpectrogramExtractor keeps the spectrograms.
+    n_jobs : int, default=None
+        Number of tracks that are read at a time.
+    random_state : int, RandomState instance or None, default=None
+        Of every random step.
+
+    Returns
+    -------
+    pipeline : Pipeline
+        With the steps ``features``, a ColumnTransformer with the blocks ``audio`` and, unless
+        their weight is 0, ``lyrics``, ``embed`` and ``cluster``. Missing lyrics are left out of
+        the product that makes a track's place, and so are tracks that can't be read, with
+        ``features__audio__on_error="nan"``.
+
+    Examples
+    --------
+    >>> from sklearn_music.datasets import make_music
+    >>> from sklearn_music.pipelines import make_track_vae_pipeline
+    >>> tracks = make_music(20, duration=1.0, random_state=0).data
+    >>> pipe = make_track_vae_pipeline(3, lyrics_weight=0, random_state=0)
+    >>> pipe = pipe.set_params(
+    ...     features__audio__duration=1.0, embed__image_shape=(64, -1), embed__max_epochs=2
+    ... )
+    >>> pipe.fit_predict(tracks).shape
+    (20,)
+    """
+    mel = SpectrogramExtractor(**_DEFAULT, memory=memory, n_jobs=n_jobs)
+    blocks = [("audio", mel, ["audio"])]
+    embed = TrackVAE(image_shape=_image_shape(_DEFAULT), random_state=random_state)
+    if lyrics_weight:
+        blocks.append(_lyrics_block(random_state))
+        embed.set_params(side_weight=lyrics_weight)
+    steps = [("features", ColumnTransformer(blocks)), ("embed", embed)]
+    return _clustered(steps, n_clusters, random_state)
 
 
 def make_pca_pipeline(
@@ -242,15 +293,18 @@ def _lyrics_block(random_state):
 
 
 def _conv_settings(course_project):
-    settings = _settings(course_project)
-    n_frames = 1 + round(settings["duration"] * 22050) // settings["hop_length"]
     return {
-        "image_shape": (settings["n_mels"], n_frames),
+        "image_shape": _image_shape(_settings(course_project)),
         "channels": (32, 64, 128) if course_project else (16, 32, 64),
         # A thousand times as many pixels as columns of lyrics would drown them.
         "side_weight": 1.0 if course_project else 100.0,
         "max_epochs": 30,
     }
+
+
+def _image_shape(settings):
+    n_frames = 1 + round(settings["duration"] * 22050) // settings["hop_length"]
+    return (settings["n_mels"], n_frames)
 
 
 def _columns(blocks, weights):

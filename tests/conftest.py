@@ -1,9 +1,13 @@
+import os
+
 import hypothesis
 import matplotlib as mpl
 import numpy as np
 import pytest
 import soundfile
 import torch
+
+from sklearn_music.features import _tracks
 
 mpl.use("Agg")
 # A first call loads and compiles, and the machine may be busy.
@@ -41,3 +45,17 @@ def write_tone(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def count_decoded(monkeypatch):
+    """The paths that were decoded, in order."""
+    decoded = []
+    read_audio = _tracks.read_audio
+
+    def counted(path, **kwargs):
+        decoded.append(os.path.basename(path))
+        return read_audio(path, **kwargs)
+
+    monkeypatch.setattr(_tracks, "read_audio", counted)
+    return decoded

@@ -13,13 +13,26 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import sklearn_music
 from sklearn_music import (
     VAE,
+    AudioEncoder,
     BetaCVAE,
     ConvVAE,
     GenreEncoder,
     LyricVectorizer,
     SpectrogramExtractor,
+    TrackVAE,
     VaDE,
 )
+
+
+class Statistics:
+    """A model that a pickle knows."""
+
+    def __call__(self, waveform, sample_rate):
+        return [waveform.mean(), waveform.std(), np.abs(waveform).max()]
+
+    def __repr__(self):
+        return "Statistics()"
+
 
 # Tiny nets and few epochs: the checks fit each instance some fifty times.
 INSTANCES = [
@@ -28,6 +41,9 @@ INSTANCES = [
     SpectrogramExtractor("chroma", n_fft=256),
     SpectrogramExtractor(n_mels=8, pooling="stats"),
     SpectrogramExtractor(n_mels=8, duration=0.01, n_jobs=2),
+    SpectrogramExtractor(n_mels=8, dtype="float16"),
+    AudioEncoder(Statistics()),
+    AudioEncoder(Statistics(), duration=0.01, n_jobs=2, dtype="float16"),
     LyricVectorizer(),
     GenreEncoder(),
     GenreEncoder(min_frequency=2),
@@ -36,6 +52,8 @@ INSTANCES = [
     VAE(2, max_epochs=2, hidden_layer_sizes=[5], batch_size=7),
     ConvVAE(2, max_epochs=2, channels=(2, 3)),
     ConvVAE(2, max_epochs=2, image_shape=(1, 1), channels=(8,)),  # the rest are side features
+    TrackVAE(2, max_epochs=2, channels=(2, 3)),
+    TrackVAE(2, max_epochs=2, channels=(2,), window_frames=1, consistency=0, augmentation=0),
     BetaCVAE(2, max_epochs=2),
     BetaCVAE(2, max_epochs=2, condition_features=[0], encode_condition=True),
     BetaCVAE(2, max_epochs=2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),

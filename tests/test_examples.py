@@ -43,7 +43,14 @@ def test_cluster_folder(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     for target in ("genre", "language"):
-        for row in ("chance", "raw features", "PCA", "mel, PCA", "mel, VAE", "mel, VAE + lyrics"):
+        for row in (
+            "chance",
+            "raw features",
+            "PCA",
+            "mel, PCA",
+            "mel, TrackVAE",
+            "mel, TrackVAE + lyrics",
+        ):
             assert f"| {target} | {row} |" in printed
     clusters = pd.read_csv(tmp_path / "out" / "clusters.csv")
     assert len(clusters) == 18
@@ -83,4 +90,4 @@ def test_cluster_folder_without_lyrics(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert "No track has lyrics" in printed
-    assert "| genre | mel, VAE |" in printed
+    assert "| genre | mel, TrackVAE |" in printed

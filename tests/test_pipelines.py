@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music import VAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
-from sklearn_music.features import _spectrogram
 from sklearn_music.metrics import CLUSTERING_SCORERS, compare_embeddings
 from sklearn_music.pipelines import (
     make_beta_cvae_pipeline,
@@ -36,27 +35,19 @@ def tracks(tmp_path_factory):
     return music.data.set_index(np.arange(100, 124)[::-1])
 
 
-def test_the_readme_runs_and_decodes_each_file_once(tmp_path, monkeypatch):
+def test_the_readme_runs_and_decodes_each_file_once(tmp_path, monkeypatch, count_decoded):
     """With two epochs instead of sixty, and 45 tracks instead of 60."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
     for before, after in (("VAE(n_comp", "VAE(max_epochs=2, n_comp"), ("music(60", "music(45")):
         assert before in code
         code = code.replace(before, after)
-    decoded = []
-    read_audio = _spectrogram.read_audio
-
-    def counted(path, **kwargs):
-        decoded.append(path)
-        return read_audio(path, **kwargs)
-
-    monkeypatch.setattr(_spectrogram, "read_audio", counted)
     monkeypatch.chdir(tmp_path)
     namespace = {}
     exec(compile(code, "README.md", "exec"), namespace)
 
     tracks, search = namespace["tracks"], namespace["search"]
     assert tracks["lyrics"].str.contains("[\u0980-\u09ff]", na=False).any()  # Bangla
-    assert len(decoded) == len(set(decoded)) == len(tracks)
+    assert len(count_decoded) == len(set(count_decoded)) == len(tracks)
     results = pd.DataFrame(search.cv_results_)
     assert len(results) == 12
     assert (

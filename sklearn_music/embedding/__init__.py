@@ -2,7 +2,8 @@
 
 from ._beta_cvae import BetaCVAE
 from ._conv_vae import ConvVAE
+from ._track_vae import TrackVAE
 from ._vade import VaDE
 from ._vae import VAE
 
-__all__ = ["VAE", "BetaCVAE", "ConvVAE", "VaDE"]
+__all__ = ["VAE", "BetaCVAE", "ConvVAE", "TrackVAE", "VaDE"]

@@ -1,5 +1,6 @@
 """The scikit-learn face of the embedders."""
 
+import collections
 import copy
 import os
 import warnings
@@ -21,8 +22,11 @@ from skorch.callbacks import EarlyStopping
 
 from ..exceptions import PosteriorCollapseWarning
 from ._checkpoint import Checkpoint
-from ._networks import ConvNetwork, DenseNetwork
+from ._mapped_rows import MappedRows, chunks, is_mapped, part
+from ._networks import ConvNetwork, DenseNetwork, Network
 from ._objective import cubature_nodes, elbo
+from ._stacked import take
+from ._track_network import TrackNetwork
 from ._training import (
     EmbeddingNet,
     get_state,
@@ -46,7 +50,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     A child lists its parameters in ``__init__``, and tells its network in
     ``_network_settings(n_features)``: the arguments beside the numbers of features and
-    components. Rows reach the network as `_check_rows` lays them out.
+    components. Rows reach the network as `_lay_out` returns them.
     """
 
     _parameter_constraints: dict = {
@@ -72,6 +76,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
+    _ensure_all_finite: bool | str = True
     _net_settings: dict  # what net_ was built from
     _seed: int
 
@@ -151,16 +156,21 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X, reset=previous is None)
         settings = self._settings(X.shape[1])
         if previous is None:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            # A search may have trained the network already, together with others.
+            if epochs == self.max_epochs and (taken := take(self, X)) is not None:
+                net, summary, self._seed = taken
+                return self._keep(net, summary, settings)
+            self._seed = self._draw_seed()
         else:
             _check_same_network(self._net_settings, settings)
         # Copies, since a fit must not change a parameter, and some hold the optimizer after it.
         callbacks = copy.deepcopy(list(self.callbacks or ()))
         X_valid = None
         if early_stopping:
-            X, X_valid = train_test_split(
-                X, test_size=self.validation_fraction, random_state=self._seed
+            train_rows, valid_rows = train_test_split(
+                np.arange(len(X)), test_size=self.validation_fraction, random_state=self._seed
             )
+            X, X_valid = part(X, np.sort(train_rows)), part(X, np.sort(valid_rows))
             callbacks.append(EarlyStopping(patience=self.n_iter_no_change, load_best=True))
         elif any(getattr(callback, "monitor", None) == "valid_loss" for callback in callbacks):
             raise ValueError(
@@ -193,19 +203,24 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 summary = summarize(net, X)
         if checkpoint is not None:
             checkpoint.remove()
+        return self._keep(net, summary, settings)
 
+    def _keep(self, net, summary, settings):
         self.net_ = net
         self.kl_per_component_ = summary["kl"]
         self.active_units_ = summary["active_units"]
         self.noise_variance_ = summary["noise_variance"]
         self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
-        self.device_ = str(device)
+        self.device_ = str(torch.device(net.device))
         self.history_ = [
             {name: epoch[name] for name in _HISTORY if name in epoch} for epoch in net.epochs_
         ]
         self._net_settings = settings
         self._n_features_out = settings["module__n_components"]
         return self
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _find_checkpoint(self, X, settings, callbacks):
         if callbacks:
@@ -214,7 +229,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "would be lost: leave out either."
             )
         seed = None if self.random_state is None else self._seed
-        identity = (type(self).__name__, settings, self.amp, seed, X)
+        rows = X if isinstance(X, np.ndarray) else X.digest()
+        identity = (type(self).__name__, settings, self.amp, seed, rows)
         return Checkpoint.of_fit(self.checkpoint_dir, self._seed, *identity)
 
     def transform(self, X):
@@ -232,7 +248,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         X = self._check_rows(X)
-        return self._map(lambda rows: self.net_.module_.encode(rows)[0], X)
+        return self._map(self._encode, X)
 
     def inverse_transform(self, X):
         """Return the mean of the likelihood at places in the latent space.
@@ -270,8 +286,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._check_rows(X)
         rng = np.random.default_rng(self._seed)
         nodes = torch.from_numpy(cubature_nodes(self._n_features_out, rng)).to(self.net_.device)
-        variance, kl = self.noise_variance_, self.net_.criterion_.kl
-        return self._map(lambda rows: elbo(self.net_.module_, rows, nodes, variance, kl), X)
+        return self._map(lambda rows: self._elbo(rows, nodes), X)
 
     def score(self, X, y=None):
         """Return the mean of the rows' evidence lower bounds.
@@ -327,17 +342,53 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             "max_epochs": int(self.max_epochs),
         }
 
+    def _encode(self, rows):
+        """Return the mean of the posterior of rows on the device."""
+        return self.net_.module_.encode(rows)[0]
+
+    def _elbo(self, rows, nodes):
+        """Return the evidence lower bound of rows on the device."""
+        kl = self.net_.criterion_.kl
+        return elbo(self.net_.module_, rows, nodes, self.noise_variance_, kl)
+
     def _positives(self, X):
         """Return the rows that each row is tied to, (n_samples, n_positives), or None."""
 
     def _initialized_net(self, settings, device, **kwargs):
-        network = ConvNetwork if "module__image_shape" in settings else DenseNetwork
+        network: type[Network] = DenseNetwork
+        if "module__image_shape" in settings:
+            network = TrackNetwork if "module__window_frames" in settings else ConvNetwork
         with seeded(self._seed):
             return EmbeddingNet(network, device=device, **settings, **kwargs).initialize()
 
     def _check_rows(self, X, *, reset=False):
-        """Return the rows as the network takes them."""
-        return validate_data(self, X, reset=reset, dtype=np.float32)
+        """Return the rows as the network takes them: an array, or rows on disk."""
+        table, finite = X, self._ensure_all_finite
+        if is_mapped(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite=finite)
+        if reset:
+            self._learn_columns(table if hasattr(table, "iloc") else X)
+        if not is_mapped(X):
+            rows = self._lay_out(X)
+        else:
+            rows = MappedRows(X, self._lay_out, finite)
+            if reset:  # what is wrong anywhere is an error now, and not in the middle of an epoch
+                collections.deque(chunks(rows), maxlen=0)
+        if reset:
+            self._learn_rows(rows)
+        return rows
+
+    def _learn_columns(self, X):
+        """Learn from the columns of `X`, a DataFrame where it is one, what they are."""
+
+    def _lay_out(self, X):
+        """Return valid rows as the network takes them."""
+        return X
+
+    def _learn_rows(self, X):
+        """Learn from all rows what the network is built with."""
 
     def _check_places(self, X):
         """Return places in the latent space."""

@@ -9,11 +9,12 @@ from sklearn.utils import check_array
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import check_consistent_length
 
 from ..exceptions import warn_of_leakage
 from ._base import BaseEmbedder, check_image_shape, check_widths
 from ._conv_vae import check_nan_in_side_only, conv_settings
+from ._mapped_rows import chunks
 
 
 class BetaCVAE(BaseEmbedder):
@@ -156,6 +157,8 @@ class BetaCVAE(BaseEmbedder):
     >>> bool(as_first[0] > as_second[0])
     True
     """
+
+    _ensure_all_finite = "allow-nan"
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
@@ -332,22 +335,21 @@ class BetaCVAE(BaseEmbedder):
                 )
         return super()._train(X, previous=previous, **kwargs)
 
-    def _check_rows(self, X, *, reset=False):
-        table = X
-        X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
-        if reset:
-            self._condition_columns = self._find_condition(table if hasattr(table, "iloc") else X)
-        is_input = self._is_input()
-        n_inputs = n_pixels = int(is_input.sum())
+    def _learn_columns(self, X):
+        self._condition_columns = self._find_condition(X)
+        n_inputs = int(self._is_input().sum())
         if n_inputs == 0:
             raise ValueError(
                 f"All columns of X (n_features={X.shape[1]}) are condition_features, which leaves "
                 "no input."
             )
         if self.image_shape is not None:
-            if reset:
-                self.image_shape_ = tuple(check_image_shape(self.image_shape, n_inputs))
-            n_pixels = np.prod(self.image_shape_)
+            self.image_shape_ = tuple(check_image_shape(self.image_shape, n_inputs))
+
+    def _lay_out(self, X):
+        is_input = self._is_input()
+        n_inputs = int(is_input.sum())
+        n_pixels = n_inputs if self.image_shape is None else np.prod(self.image_shape_)
         X = np.hstack([X[:, is_input], X[:, self._condition_columns]])
         check_nan_in_side_only(X, n_pixels, n_inputs)
         return X
@@ -384,7 +386,8 @@ class BetaCVAE(BaseEmbedder):
         labels = pd.Series(labels[has_label]).infer_objects().to_numpy()
         if type_of_target(labels) not in ("binary", "multiclass"):
             return None
-        condition = self._check_rows(X)[has_label, -n_condition:]
+        rows = self._check_rows(X)
+        condition = np.vstack([part[:, -n_condition:] for _, part in chunks(rows)])[has_label]
         groups = np.unique(condition, axis=0, return_inverse=True)[1].ravel()
         if groups.max() > len(groups) / 2:
             return None  # nearly each row has a condition of its own, which tells anything

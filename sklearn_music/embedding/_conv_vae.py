@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
 from ._base import BaseEmbedder, check_image_shape, check_widths
 
@@ -133,6 +132,8 @@ class ConvVAE(BaseEmbedder):
     (20, 111)
     """
 
+    _ensure_all_finite = "allow-nan"
+
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
         "image_shape": ["array-like"],
@@ -191,10 +192,10 @@ class ConvVAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_rows(self, X, *, reset=False):
-        X = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
-        if reset:
-            self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
+    def _learn_columns(self, X):
+        self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
+
+    def _lay_out(self, X):
         check_nan_in_side_only(X, np.prod(self.image_shape_), X.shape[1])
         return X
 

@@ -53,18 +53,20 @@ class Network(nn.Module):
         """Return how many numbers of each row's input are there, (n_rows,)."""
         return torch.full_like(x[:, 0], self.n_inputs)
 
-    def forward(self, x, positive=None):
+    def forward(self, x, positive=None, noise=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
-        And the mean of the posterior of the positives, where they are given.
+        And the means of the posteriors of rows and positives, where these are given. The noise of
+        the draw, (n_rows, n_components), is torch's next where it is not given.
         """
         # Under autocast only the layers are in half precision: sums of it would be too coarse.
         mean, log_variance = (part.float() for part in self.encode(x))
-        noise = mean.new_empty(mean.shape).normal_()
+        if noise is None:
+            noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
         x_hat = self.decode(z, self.condition(x)).float()
         output = self.error(x, x_hat), z, mean, log_variance
-        return output if positive is None else (*output, self.encode(positive)[0].float())
+        return output if positive is None else (*output, mean, self.encode(positive)[0].float())
 
 
 class DenseNetwork(Network):
@@ -158,7 +160,7 @@ class ConvNetwork(Network):
             self.side_encoder = nn.Sequential(nn.Linear(n_side + 1, self.n_side_units), nn.ReLU())
             self.side_decoder = _perceptron([n_components + n_condition, self.n_side_units, n_side])
             n_encoded += self.n_side_units
-        self.head = nn.Linear(n_encoded, 2 * n_components)
+        self.head: nn.Module = nn.Linear(n_encoded, 2 * n_components)
         self.unflatten = nn.Linear(n_components + n_condition, n_flat)
         self.deconvolutions = nn.ModuleList(
             nn.ConvTranspose2d(n_in, n_out, 3, stride=2, padding=1)

@@ -49,7 +49,9 @@ def info_nce(mean, positive, log_scale):
     # By differences: products would cancel where rows are close together.
     distance = torch.cdist(mean, positive, compute_mode="donot_use_mm_for_euclid_dist")
     similarity = -torch.log1p(log_scale.exp() * distance.square())
-    return nn.functional.cross_entropy(similarity, torch.arange(len(mean), device=mean.device))
+    which = torch.arange(len(mean), device=mean.device)
+    # A batch may have no pair.
+    return nn.functional.cross_entropy(similarity, which, reduction="sum") / max(1, len(mean))
 
 
 class NegativeELBO(nn.Module):
@@ -102,24 +104,23 @@ class NegativeELBO(nn.Module):
         ----------
         output : tuple of Tensor
             What the network returns: each row's squared error, draw from the posterior,
-            mean and log-variance, and the mean of its positive where it has one.
+            mean and log-variance, and where there are positives, two places that belong
+            together.
         n_inputs : float or Tensor of shape ()
             The number of columns that the squared errors sum over, the mean of the rows.
         """
-        error, z, mean, log_variance, *positives = output
+        error, z, mean, log_variance, *pair = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
         kl = self.kl(mean, log_variance)
-        kl_of_batch = kl.mean(dim=0)
-        if self.free_bits:
-            kl_of_batch = kl_of_batch.clamp(min=self.free_bits)
+        kl_of_batch = kl.mean(dim=0).clamp(min=self.free_bits)
         beta = self.beta * (self.kl_share_ if self.training else 1.0)
         loss = terms["reconstruction"] + beta * kl_of_batch.sum()
         if self.total_correlation:
             n_rows = self.n_rows_ or len(z)
             terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
             loss = loss + self.total_correlation * terms["total_correlation"]
-        if positives:
-            terms["consistency"] = info_nce(mean, positives[0], self.log_scale)
+        if pair:
+            terms["consistency"] = info_nce(pair[0], pair[1], self.log_scale)
             loss = loss + self.consistency * terms["consistency"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
+from ._mapped_rows import N_BUFFERED, MappedRows, read
 from ._objective import NegativeELBO, is_active, posterior_sums
 
 # Numbers that a fitted net works on at a time; it bounds the memory, not the result.
@@ -21,17 +22,20 @@ _N_VALUES = 2**22
 # Batches that go to the device at a time where it can't hold all rows.
 _N_BATCHES = 16
 
+# Stretches of rows, of all that memory holds at a time, that lie side by side.
+_N_RUNS = 32
+
 # Multiplications of a step's forward pass for which a second thread gains a third at the most
 # (measured on two idle cores); where cores are shared, waiting for it costs many times that.
 _SMALL_STEP = 2**28
 
 
 class Rows(Dataset):
-    """The rows of a matrix: on the device where it can hold them, else in the host's memory.
+    """The rows of a matrix: on the device where it can hold them, in the host's memory, on disk.
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features)
+    X : ndarray or MappedRows of shape (n_rows, n_features)
         The rows.
     device : torch.device or str
         Where they are trained on.
@@ -40,10 +44,12 @@ class Rows(Dataset):
     """
 
     def __init__(self, X, device, positives=None):
-        # torch shares the memory of an array, so it warns of one that must not be written to.
-        X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
         self.device = torch.device(device)
-        self.X = X.to(device) if _fits(X, self.device) else X
+        if isinstance(X, np.ndarray):
+            # torch shares the memory of an array, so it warns of one that must not be written to.
+            X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
+            X = X.to(device) if _fits(X, self.device) else X
+        self.X = X
         self.positives = None if positives is None else torch.from_numpy(positives)
 
     def __len__(self):
@@ -66,23 +72,57 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle = shuffle
 
+    def orders(self, generator=None):
+        """Draw which rows come one after the other, and the positive of each where it has one.
+
+        Rows that memory can't hold are read in runs: some of them, drawn at random, are read
+        at a time and shuffled. The same order serves rows that are in memory.
+        """
+        n = len(self.rows)
+        order = torch.arange(n)
+        if self.shuffle:
+            n_rows = self._n_buffered()
+            if n > n_rows:
+                runs = order.split(max(1, n_rows // _N_RUNS))
+                which = torch.randperm(len(runs), generator=generator)
+                order = torch.cat([runs[run] for run in which])
+            order = torch.cat(
+                [
+                    rows[torch.randperm(len(rows), generator=generator)]
+                    for rows in order.split(n_rows)
+                ]
+            )
+        if self.rows.positives is None:
+            return [order]
+        which = torch.randint(self.rows.positives.shape[1], (n,), generator=generator)
+        return [order, self.rows.positives[order, which]]
+
+    def _n_buffered(self):
+        """Return how many rows memory holds at a time: whole batches of them."""
+        n_batches = N_BUFFERED // self.rows.X.shape[1] // self.batch_size
+        return max(1, n_batches) * self.batch_size
+
     def __iter__(self):
         """Yield (x, positives) or (x,), and no target."""
-        n = len(self.rows)
-        order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        orders = [order]
-        if self.rows.positives is not None:
-            which = torch.randint(self.rows.positives.shape[1], (n,))
-            orders.append(self.rows.positives[order, which])
         X, device = self.rows.X, self.rows.device
-        is_there = X.device.type == device.type
-        n_rows = self.batch_size if is_there else _N_BATCHES * self.batch_size
-        for slices in zip(*(o.to(X.device).split(n_rows) for o in orders), strict=True):
-            parts = [X[rows] for rows in slices]
-            if not is_there:
-                parts = [part.pin_memory().to(device, non_blocking=True) for part in parts]
+        if isinstance(X, MappedRows):
+            n_rows = self._n_buffered()
+        else:
+            n_rows = self.batch_size * (1 if X.device.type == device.type else _N_BATCHES)
+        for slices in zip(*(order.split(n_rows) for order in self.orders()), strict=True):
+            parts = [self._read(rows) for rows in slices]
             for batch in zip(*(part.split(self.batch_size) for part in parts), strict=True):
                 yield batch, None
+
+    def _read(self, rows):
+        X, device = self.rows.X, self.rows.device
+        if isinstance(X, MappedRows):
+            part = torch.from_numpy(X.take(rows.numpy()))
+        else:
+            part = X[rows.to(X.device)]
+        if part.device.type == device.type:
+            return part
+        return (part.pin_memory() if device.type == "cuda" else part).to(device, non_blocking=True)
 
 
 class EmbeddingNet(NeuralNet):
@@ -248,11 +288,19 @@ _RANDOM_STATE = threading.RLock()
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
-    entropy = np.random.SeedSequence(seed).generate_state(1)
     cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
-        torch.manual_seed(int(entropy[0]))
+        if torch.cuda.is_initialized() or torch.backends.mps.is_available():
+            torch.manual_seed(entropy(*seed))
+        else:
+            # Else torch would note each time, by a costly traceback, what to seed a GPU with.
+            torch.default_generator.manual_seed(entropy(*seed))
         yield
+
+
+def entropy(*seed):
+    """Return what torch's generators are seeded by."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
@@ -264,7 +312,7 @@ def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
     if X_valid is not None:
         net.train_split = predefined_split(Rows(X_valid, net.device, positives(X_valid)))
     try:
-        with _as_many_threads_as_pay(net):
+        with threads(_n_threads_that_pay(net)):
             net.amp_ = amp and _has_bfloat16(rows.device)
             if compile:
                 _compile(net, rows)
@@ -329,14 +377,21 @@ def memory_errors(device, batch):
 
 
 @contextmanager
-def _as_many_threads_as_pay(net):
-    n_threads = torch.get_num_threads()
-    if torch.device(net.device).type == "cpu" and _n_multiplications(net) < _SMALL_STEP:
-        torch.set_num_threads(1)
+def threads(n_threads):
+    """Let torch use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
+        torch.set_num_threads(before)
+
+
+def _n_threads_that_pay(net):
+    n_threads = torch.get_num_threads()
+    if n_threads == 1 or torch.device(net.device).type != "cpu":
+        return n_threads
+    return 1 if _n_multiplications(net) < _SMALL_STEP else n_threads
 
 
 def _n_multiplications(net):
@@ -351,17 +406,18 @@ def row_batches(X, device):
     """Yield the rows of an array as tensors on the device, so many that they fit there."""
     n_rows = max(1, _N_VALUES // X.shape[1])
     for start in range(0, len(X), n_rows):
-        yield Rows(X[start : start + n_rows], device).X
+        yield Rows(read(X, start, min(start + n_rows, len(X))), device).X
 
 
 @torch.no_grad()
-def summarize(net, X):
+def summarize(net, X, generator=None):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
     totals = torch.zeros(3, net.module__n_components, device=net.device)
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
-        errors, _, mean, log_variance = net.module_(x)
+        noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
+        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise)
         totals += posterior_sums(net.criterion_.kl(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()

@@ -2,11 +2,13 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 from joblib import parallel_config
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseEmbedder, check_widths
+from ._mapped_rows import chunks
 
 
 class VAE(BaseEmbedder):
@@ -215,11 +217,14 @@ class VAE(BaseEmbedder):
     def _positives(self, X):
         if not self.consistency or len(X) == 1:
             return None
-        neighbors = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X) - 1)).fit(X)
         # A fit holds torch's random state, for which others in this process wait: if it then
         # waited for workers of an outer backend, who wait for those, none would go on.
         with parallel_config(backend="sequential"):
-            return neighbors.kneighbors(return_distance=False)
+            return np.concatenate([first + self._neighbors(rows) for first, rows in chunks(X)])
+
+    def _neighbors(self, X):
+        n_neighbors = min(self.n_neighbors, len(X) - 1)
+        return NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors(return_distance=False)
 
     def _network_settings(self, n_features):
         return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}

@@ -1,0 +1,111 @@
+"""Rows that stay on disk, and are read where they are needed."""
+
+import mmap
+from itertools import pairwise
+
+import joblib
+import numpy as np
+from sklearn.utils import check_array
+
+# Numbers that are held in memory at a time: 64 MiB in float32.
+N_BUFFERED = 2**24
+
+
+def is_mapped(X):
+    """Tell whether an array is on disk (a numpy.memmap, a zarr array), and not a small one."""
+    on_disk = isinstance(X, np.memmap) or (hasattr(X, "chunks") and not isinstance(X, np.ndarray))
+    return on_disk and len(X.shape) == 2 and X.shape[0] * X.shape[1] > N_BUFFERED
+
+
+class MappedRows:
+    """Rows on disk, checked and laid out as the network takes them whenever they are read.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_columns)
+        What slices of rows can be read from.
+    lay_out : callable
+        From an array of rows to what the network takes.
+    ensure_all_finite : bool or "allow-nan"
+        As in `sklearn.utils.check_array`.
+    """
+
+    def __init__(self, X, lay_out, ensure_all_finite):
+        self.X = X
+        self.lay_out = lay_out
+        self.ensure_all_finite = ensure_all_finite
+        self.shape = (X.shape[0], self.read(0, 1).shape[1])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def read(self, start, stop):
+        """Return the rows from `start` up to `stop`.
+
+        Raises
+        ------
+        ValueError
+            If they hold what the embedder does not take.
+        """
+        rows = np.array(self.X[start:stop], dtype=np.float32)
+        _forget_pages(self.X)
+        try:
+            rows = check_array(rows, ensure_all_finite=self.ensure_all_finite)
+            return self.lay_out(rows)
+        except ValueError as error:
+            raise ValueError(f"In the rows from {start} to {stop - 1} of X: {error}") from error
+
+    def take(self, indices):
+        """Return some rows, in this order; those that lie side by side are read at once."""
+        indices = np.asarray(indices)
+        order = np.argsort(indices)
+        breaks = np.flatnonzero(np.diff(indices[order]) != 1) + 1
+        rows = np.empty((len(indices), self.shape[1]), dtype=np.float32)
+        for places in np.split(order, breaks):
+            rows[places] = self.read(indices[places[0]], indices[places[-1]] + 1)
+        return rows
+
+    def part(self, indices):
+        """Return some rows as `MappedRows`."""
+        return _Part(self, np.asarray(indices))
+
+    def digest(self):
+        """Return a hash of all rows."""
+        return joblib.hash([joblib.hash(rows) for _, rows in chunks(self)])
+
+
+class _Part(MappedRows):
+    def __init__(self, rows, indices):
+        self.rows = rows
+        self.indices = indices
+        self.shape = (len(indices), rows.shape[1])
+
+    def read(self, start, stop):
+        return self.rows.take(self.indices[start:stop])
+
+    def take(self, indices):
+        return self.rows.take(self.indices[np.asarray(indices)])
+
+
+def part(X, indices):
+    """Return some rows of an array or of rows on disk."""
+    return X[indices] if isinstance(X, np.ndarray) else X.part(indices)
+
+
+def read(X, start, stop):
+    """Return the rows from `start` up to `stop` of an array or of rows on disk."""
+    return X[start:stop] if isinstance(X, np.ndarray) else X.read(start, stop)
+
+
+def chunks(X):
+    """Yield the number of the first row, and the rows, of stretches that memory holds."""
+    n_chunks = min(len(X), -(-X.shape[0] * X.shape[1] // N_BUFFERED))
+    bounds = np.linspace(0, len(X), n_chunks + 1).astype(int)
+    for start, stop in pairwise(bounds):
+        yield start, read(X, start, stop)
+
+
+def _forget_pages(X):
+    """Give back the memory of what was read; the system keeps it as long as there is room."""
+    if isinstance(X, np.memmap) and X.mode != "c":  # whose changes are in these pages only
+        X._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

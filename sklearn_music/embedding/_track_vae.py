@@ -1,0 +1,300 @@
+"""The variational autoencoder over tracks of many windows."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval
+
+from ._base import BaseEmbedder, check_image_shape, check_widths
+from ._objective import elbo
+from ._track_network import frames_before_padding
+from ._training import row_batches
+
+
+class TrackVAE(BaseEmbedder):
+    r"""Variational autoencoder of windows of tracks, two of which find each other again.
+
+    A whole spectrogram's reconstruction spends the latent space on where the notes fall.
+    Here the network sees a short window of each track at a time, drawn anew in each epoch,
+    and a second term of the loss, `consistency`, ties two windows of one track: what they
+    share is how the track sounds. `transform` gives one place per track.
+
+    Each row starts with a spectrogram as SpectrogramExtractor lays it out, unscaled: it is
+    standardised band by band and levelled track by track here. The columns behind it, if
+    there are any, are side features (of the lyrics, say). The posterior of a track is the
+    product of what its spectrogram and its side features each say (a product of experts),
+    so that either may be missing: all of it is NaN then.
+
+    Parameters
+    ----------
+    n_components : int, default=32
+        Number of latent dimensions.
+    image_shape : tuple of int, default=(1, -1)
+        ``(n_bands, n_frames)``. One of them may be -1, as in `numpy.reshape`: the image
+        then takes all columns.
+    window_frames : int, default=32
+        Length of a window, in frames. A shorter track is repeated until it fills one.
+    channels : sequence of int, default=(16, 32, 64)
+        Channels of the encoder's convolutions, each of which halves the window; the
+        decoder mirrors them.
+    side_weight : float, default=1000.0
+        Weight of the side features' squared error; that of the window is 1. It is the one
+        weight of the fusion: the more, the more of the latent space the side features have.
+        At the default both have some, where the side features of a row are as long as a
+        row of lyrics, 1, and a window has 2,000 pixels.
+    augmentation : float, default=1.0
+        How much the windows that the encoder sees in training are changed, so that they are
+        not told by what any recording has: a smooth random equaliser (a tenth of a band's
+        standard deviation per wave), a shift by up to one of 64 bands, and masks over up to
+        an eighth of the bands and of the frames, each times this. 0 changes nothing.
+    beta : float, default=4.0
+        Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
+        the latent dimensions independent and few, less makes the reconstruction sharp.
+    consistency : float, default=1000.0
+        Weight of the term that ties two windows of a track. At 0 there is none.
+    kl_warmup : int, default=0
+        Number of epochs over which the weight of the KL divergence rises to beta, which
+        it never reaches where `max_epochs` is lower.
+    free_bits : float, default=0.0
+        Nats per latent dimension below which its KL divergence is not lowered further.
+    decoder_variance : {"unit", "learned", "optimal"}, default="unit"
+        The variance of the likelihood: 1, a parameter of the network, or the value that
+        maximises the likelihood of each batch.
+    total_correlation : float, default=0.0
+        Weight of the total correlation of the latent dimensions, on top of beta.
+    max_epochs : int, default=80
+        Number of passes over the tracks, one window of each at a time.
+    batch_size : int, default=64
+        Number of rows per step.
+    lr : float, default=1e-3
+        Learning rate of Adam.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss has stopped falling, and go
+        back to the epoch in which it was lowest.
+    validation_fraction : float, default=0.1
+        The share of rows held out, where `early_stopping`.
+    n_iter_no_change : int, default=10
+        The number of epochs to wait for a lower loss, where `early_stopping`.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        Further callbacks. Copies of them are used: those of a fit are in ``net_.callbacks_``.
+    checkpoint_dir : str or path, default=None
+        A folder in which `fit` keeps the state after each epoch. The same call after a
+        crash goes on from there, and ends with the same weights on a CPU.
+    device : str, default="auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
+        is one, else the CPU.
+    amp : bool, default=False
+        Whether to train with layers in bfloat16 (automatic mixed precision): faster on
+        a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
+    compile : bool, default=False
+        Whether to compile the network with `torch.compile` before the training: it takes
+        some seconds, and pays off in long ones. Falls back, with a warning, where that
+        is not possible (no C++ compiler, for example).
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the rows and the draws from the
+        posterior. An int gives the same embedding each time.
+    verbose : int, default=0
+        Prints a line per epoch where not 0.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(n_bands, n_frames)`` of the spectrogram.
+    band_mean_ : ndarray of shape (n_bands,)
+        The mean of each band over the frames of all tracks.
+    band_scale_ : ndarray of shape (n_bands,)
+        The standard deviation of each band over them; 1 where it is 0.
+    net_ : skorch.NeuralNet
+        The trained net; its network is ``net_.module_``.
+    history_ : list of dict
+        One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` and
+        ``consistency`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
+        are used, ``total_correlation`` and ``valid_loss``.
+    kl_per_component_ : ndarray of shape (n_components,)
+        Each latent dimension's KL divergence, the mean over a window of each row, in nats.
+    active_units_ : int
+        Number of latent dimensions that tell the rows apart: the variance of their
+        posterior mean is above 0.01.
+    beta_norm_ : float
+        ``beta * n_components`` per number of a window and its side features.
+    noise_variance_ : float
+        The variance of the likelihood.
+    device_ : str
+        Where the net is.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns seen in `fit`, where they were strings.
+
+    See Also
+    --------
+    ConvVAE : Of whole spectrograms, whose reconstruction keeps their order in time.
+    VAE : Of rows that are no spectrograms.
+
+    Notes
+    -----
+    The loss is that of `VAE`, of a window in place of a row. `consistency` adds that many
+    times the InfoNCE loss [1]_ of telling, by its latent mean, another window of the same
+    track from those of the other tracks of the batch; neither mean knows the side features,
+    which would give the track away.
+
+    With experts :math:`N(\mu_i, \lambda_i^{-1})` beside the prior, the posterior is their
+    product [2]_, of precision :math:`1 + \sum_i \lambda_i` and mean
+    :math:`\sum_i \lambda_i \mu_i / (1 + \sum_i \lambda_i)`. The windows of a track, which
+    say nearly the same, count as one expert: the geometric mean of theirs. A quarter of the
+    tracks of a step, drawn at random, hide their window from the encoder, another quarter their
+    side features, so that each expert learns to do alone.
+
+    Padding is found by the frames at the end of a row that are equal to one another.
+
+    `inverse_transform` returns the window that a place stands for, over and over.
+    `score_samples` is the mean over the windows of a row.
+
+    References
+    ----------
+    .. [1] A. van den Oord, Y. Li and O. Vinyals, "Representation Learning with
+       Contrastive Predictive Coding", 2018.
+    .. [2] M. Wu and N. Goodman, "Multimodal Generative Models for Scalable
+       Weakly-Supervised Learning", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_music import TrackVAE
+    >>> X = np.random.default_rng(0).standard_normal((20, 12 * 90 + 3))
+    >>> X[:5, -3:] = np.nan  # the lyrics of five tracks are missing
+    >>> vae = TrackVAE(4, image_shape=(12, 90), max_epochs=2, random_state=0)
+    >>> vae.fit_transform(X).shape
+    (20, 4)
+    """
+
+    _ensure_all_finite = "allow-nan"
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "image_shape": ["array-like"],
+        "window_frames": [Interval(Integral, 1, None, closed="left")],
+        "channels": ["array-like"],
+        "side_weight": [Interval(Real, 0, None, closed="left")],
+        "augmentation": [Interval(Real, 0, None, closed="left")],
+        "consistency": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=32,
+        *,
+        image_shape=(1, -1),
+        window_frames=32,
+        channels=(16, 32, 64),
+        side_weight=1000.0,
+        augmentation=1.0,
+        beta=4.0,
+        consistency=1000.0,
+        kl_warmup=0,
+        free_bits=0.0,
+        decoder_variance="unit",
+        total_correlation=0.0,
+        max_epochs=80,
+        batch_size=64,
+        lr=1e-3,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        checkpoint_dir=None,
+        device="auto",
+        amp=False,
+        compile=False,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.image_shape = image_shape
+        self.window_frames = window_frames
+        self.channels = channels
+        self.side_weight = side_weight
+        self.augmentation = augmentation
+        self.beta = beta
+        self.consistency = consistency
+        self.kl_warmup = kl_warmup
+        self.free_bits = free_bits
+        self.decoder_variance = decoder_variance
+        self.total_correlation = total_correlation
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.amp = amp
+        self.compile = compile
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _learn_columns(self, X):
+        self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
+
+    def _lay_out(self, X):
+        n_pixels = np.prod(self.image_shape_)
+        n_missing = np.isnan(X[:, :n_pixels]).sum(axis=1)
+        may_be_missing = n_pixels < X.shape[1]
+        wrong = (n_missing > 0) & ((n_missing < n_pixels) | (not may_be_missing))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"X contains NaN in row {row}, in {n_missing[row]} of its {n_pixels} pixels. "
+                + (
+                    "Where a track has no spectrogram, all of them are NaN."
+                    if may_be_missing
+                    else "A spectrogram may be missing only where there are side features."
+                )
+            )
+        return X
+
+    def _learn_rows(self, X):
+        n_bands, n_frames = self.image_shape_
+        scaler = StandardScaler()
+        for rows in row_batches(X, "cpu"):
+            images = rows[:, : n_bands * n_frames].reshape(-1, n_bands, n_frames)
+            is_track = torch.arange(n_frames) < frames_before_padding(images)[:, None]
+            frames = images.transpose(1, 2)[is_track & ~images[:, 0, :1].isnan()]
+            if len(frames):
+                scaler.partial_fit(frames.numpy())
+        self.band_mean_ = getattr(scaler, "mean_", np.zeros(n_bands))
+        self.band_scale_ = getattr(scaler, "scale_", np.ones(n_bands))
+
+    def _settings(self, n_features):
+        return super()._settings(n_features) | {"criterion__consistency": float(self.consistency)}
+
+    def _network_settings(self, n_features):
+        return {
+            "image_shape": list(self.image_shape_),
+            "window_frames": int(min(self.window_frames, self.image_shape_[1])),
+            "channels": check_widths(self.channels, "channels"),
+            "side_weight": float(self.side_weight),
+            "augmentation": float(self.augmentation),
+            "ties_windows": self.consistency > 0,
+            "band_mean": self.band_mean_.tolist(),
+            "band_scale": self.band_scale_.tolist(),
+        }
+
+    def _encode(self, rows):
+        return self.net_.module_.encode_track(rows)[0]
+
+    def _elbo(self, rows, nodes):
+        views, weights = self.net_.module_.views(rows)
+        of_views = elbo(self.net_.module_, views.flatten(0, 1), nodes, self.noise_variance_)
+        return (of_views.view(weights.shape) * weights).sum(dim=1)
+
+    def _decode(self, Z, condition):
+        return self._map(self.net_.module_.decode_track, Z)

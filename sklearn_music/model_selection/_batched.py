@@ -1,0 +1,266 @@
+"""Searches that train the networks of their fits together."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import joblib
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.model_selection import check_cv
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+
+from ..embedding._base import BaseEmbedder
+from ..embedding._stacked import Stacks, fingerprint
+
+# How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
+# since all of them are in memory at the same time: 2 GiB.
+_N_NUMBERS = 2**29
+
+
+class BatchedSearch(BaseSearchCV):
+    """What makes one of scikit-learn's searches a batched one.
+
+    Before the candidates are fitted on the folds, it is found out what the embedder of each
+    will be fitted on. Then the search goes its way, and a fit finds what comes before its
+    embedder, and its embedder's network, made already.
+    """
+
+    def fit(self, X, y=None, **params):
+        """Search.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or DataFrame
+            The rows, as the estimator takes them.
+        y : array-like of shape (n_samples,), default=None
+            Labels, for the scorers that need them.
+        **params : dict of str -> object
+            Passed to the estimator, the scorers and the splitter, as scikit-learn does.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+        """
+        if not isinstance(self.cv, Iterator):  # which can't be read twice
+            # Newer versions of scikit-learn set it themselves.
+            self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        # Other processes would not find the networks that are trained here.
+        in_threads = joblib.effective_n_jobs(self.n_jobs) > 1
+        with joblib.parallel_config("threading") if in_threads else nullcontext():
+            return super().fit(X, y, **params)
+
+    def _run_search(self, evaluate_candidates, callback_ctx=None):
+        searched = []
+        # For all rounds, where a search has several.
+        memory = _Memory()
+        inputs: dict = {}
+
+        def evaluate(candidate_params, cv=None, more_results=None, **kwargs):
+            batch = _Batch(self.estimator, list(candidate_params), memory)
+
+            def foresee(X, y, splits):
+                reasons = batch.foresee(X, y, splits, inputs)
+                if self.verbose:
+                    print(f"Training {len(batch.stacks)} networks together")
+                    for reason, n_fits in reasons.items():
+                        print(f"Training {n_fits} alone: {reason}")
+
+            cv = _Watched(cv or self._checked_cv_orig, foresee)
+            with batch.stacks.offered():
+                results = evaluate_candidates(batch.with_memory, cv, more_results, **kwargs)
+            searched.extend(batch.candidate_params)
+            names = {f"param_{name}" for params in searched for name in params}
+            for name in [name for name in results if name.startswith("param_")]:
+                if name not in names:
+                    del results[name]  # that of the memory
+            results["params"] = searched.copy()
+            return results
+
+        # Before 1.9, scikit-learn has no callbacks for a search.
+        kwargs = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
+        super()._run_search(evaluate, **kwargs)
+
+
+class _Watched:
+    """A splitter that tells somebody of the rows and the folds, before the search goes on."""
+
+    def __init__(self, cv, tell):
+        self.cv = cv
+        self.tell = tell
+
+    def split(self, X, y=None, **params):
+        splits = list(self.cv.split(X, y, **params))
+        self.tell(X, y, splits)
+        return splits
+
+
+class _Batch:
+    """Candidates of a search, and what their fits have in common."""
+
+    def __init__(self, estimator, candidate_params, memory):
+        self.candidate_params = candidate_params
+        self.memory = memory
+        self.stacks = Stacks()
+        self.candidates = []
+        self.with_memory = []  # the parameters of each candidate, and the memory
+        for params in candidate_params:
+            candidate = clone(estimator).set_params(**clone(params, safe=False))
+            path, around, reason = _find_embedder(candidate)
+            memories = {
+                f"{name}__memory".removeprefix("__"): self.memory
+                for name, part in around.items()
+                if isinstance(part, Pipeline) and part.memory is None
+            }
+            self.candidates.append((candidate.set_params(**memories), path, reason))
+            self.with_memory.append({**memories, **params})
+
+    def foresee(self, X, y, splits, inputs):
+        """Find out what the embedders will be fitted on.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The rows of the search, and their labels or None.
+        splits : list of (train, test)
+            The folds.
+        inputs : dict
+            What embedders were found to be fitted on before; the new ones are added.
+
+        Returns
+        -------
+        reasons : Counter
+            How many networks can't be trained with others, by why that is so.
+        """
+        self.memory.is_open = True
+        folds = [fingerprint(train) for train, _ in splits]
+        reasons: Counter[str] = Counter()
+        for (candidate, path, reason), params in zip(
+            self.candidates, self.candidate_params, strict=True
+        ):
+            if reason is not None:
+                reasons[reason] += len(splits)
+                continue
+            # Candidates that differ in nothing else have the same input.
+            own = f"{path}__" if path else ""
+            others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
+            others = others or object()  # equal to nothing else
+            for fold, (train, _) in zip(folds, splits, strict=True):
+                if (others, fold) not in inputs:
+                    rows = [_safe_indexing(part, train) for part in (X, y) if part is not None]
+                    inputs[others, fold] = self._input(candidate, path, *rows)
+                X_fold, reason = inputs[others, fold]
+                if reason is None:
+                    embedder = clone(candidate.get_params()[path] if path else candidate)
+                    reason = self.stacks.add(embedder, X_fold)
+                if reason is not None:
+                    reasons[reason] += 1
+        self.memory.is_open = False
+        return reasons
+
+    def _input(self, candidate, path, *rows):
+        """Return what a candidate fits its embedder on, or else why it is not to be known."""
+        if not self.memory.is_full:
+            X_fold, reason = _input(candidate, path, *rows)
+            self.memory.sizes[id(X_fold)] = getattr(X_fold, "size", 0)
+        if self.memory.is_full:
+            return None, f"more than {_N_NUMBERS:,} numbers in the folds"
+        return X_fold, reason
+
+
+def _find_embedder(estimator):
+    """Return the name of the one embedder in it, and the parts around it by name.
+
+    And None, or why its network can't be trained together with others.
+    """
+    parts = {"": estimator, **estimator.get_params()}
+    paths = [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
+    if len(paths) != 1:
+        return None, {}, f"{len(paths)} embedders in the estimator"
+    names = paths[0].split("__")
+    around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
+    for name, part in around.items():
+        if getattr(part, "n_jobs", None) not in (None, 1):
+            return None, {}, f"n_jobs={part.n_jobs} of {name or 'the estimator'}"
+    return paths[0], around, None
+
+
+def _input(estimator, path, X, y=None):
+    """Return what an estimator fits its embedder on, or else why it does not."""
+    if not path:
+        return X, None
+    estimator = clone(estimator).set_params(**{path: _Probe()})
+    try:
+        estimator.fit(X, y)
+    except _ReachedError as reached:
+        return reached.X, None
+    except Exception as error:
+        # The fit will raise it, where it belongs.
+        return None, f"{type(error).__name__}: {error}"
+    return None, "the estimator does not fit its embedder"
+
+
+class _ReachedError(Exception):
+    def __init__(self, X):
+        super().__init__(X)
+        self.X = X
+
+
+class _Probe(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Stands where an embedder will, and hands out what it is fitted on."""
+
+    def fit(self, X, y=None):
+        raise _ReachedError(X)
+
+    def transform(self, X):
+        """Make it a transformer, for pipelines that check."""
+        raise NotImplementedError
+
+
+class _Memory:
+    """What the steps of pipelines gave for what they were given: a joblib.Memory in memory.
+
+    It is filled before the fits, and only read in them.
+    """
+
+    def __init__(self):
+        self.is_open = True
+        self.sizes = {}  # of what embedders will be fitted on, by identity
+        self._results = {}
+
+    @property
+    def is_full(self):
+        """Whether there are as many numbers as may be."""
+        return sum(self.sizes.values()) > _N_NUMBERS
+
+    def cache(self, function, ignore=()):
+        """Return a function that has its results from here, where they are."""
+
+        def cached(*args, **kwargs):
+            key = fingerprint(args, {n: v for n, v in kwargs.items() if n not in ignore})
+            if key in self._results:
+                return self._results[key]
+            result = function(*args, **kwargs)
+            if self.is_open and not self.is_full and key is not None:
+                self._results[key] = result
+            return result
+
+        return cached
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __reduce__(self):
+        # Neither a hash nor a copy in another process needs what is in it.
+        return _Memory, ()
+
+    def __repr__(self):
+        return "shared"

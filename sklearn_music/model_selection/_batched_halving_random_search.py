@@ -1,0 +1,111 @@
+"""A randomized search by successive halving that trains its networks together."""
+
+# From where it is usable without scikit-learn's switch for what is experimental.
+from sklearn.model_selection._search_successive_halving import HalvingRandomSearchCV
+
+from ._batched import BatchedSearch
+
+
+class BatchedHalvingRandomSearchCV(BatchedSearch, HalvingRandomSearchCV):
+    """Successive halving over drawn candidates, whose networks are trained together.
+
+    It takes the place of scikit-learn's HalvingRandomSearchCV where the estimator is an embedder
+    of this library, or has one somewhere inside, and gives the same scores sooner.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An embedder, or what has one inside.
+    param_distributions : dict of str -> sequence or distribution, or list of them
+        What each parameter is drawn from.
+    n_candidates : int or "exhaust", default="exhaust"
+        Number of candidates in the first round; "exhaust" is so many that the last round has
+        `max_resources`, or nearly.
+    scoring : str or callable, default=None
+        How the held-out rows are scored; None is the estimator's own ``score``.
+    n_jobs : int, default=None
+        Number of threads for what is not trained together: the steps after the embedder, and
+        scoring. The networks are trained by as many threads as ``torch.get_num_threads()``.
+    refit : bool, default=True
+        Whether to fit the best candidate on all rows, with as much of the resource as it had.
+    cv : int, splitter or iterable, default=5
+        The folds, which have to be the same each time. See `NoSplit` for a search over the
+        whole set.
+    verbose : int, default=0
+        Tells from 1 up how many networks are trained together, and why others are not.
+    random_state : int, RandomState instance or None, default=None
+        What the candidates are drawn by, and the rows of a round, where they are the resource.
+    error_score : "raise" or number, default=nan
+        The score of a fit that fails.
+    return_train_score : bool, default=True
+        Whether to score the training rows too.
+    max_resources : int or "auto", default="auto"
+        The most of the resource that a candidate gets; "auto" is the number of rows, where they
+        are the resource.
+    min_resources : {"exhaust", "smallest"} or int, default="smallest"
+        How much of it each gets in the first round. "exhaust" lets the last round have
+        `max_resources`, or nearly.
+    resource : str, default="n_samples"
+        What a round gives more of: rows, or an integer parameter of the estimator, such as
+        ``"vae__max_epochs"``.
+    factor : number, default=3
+        How many times fewer the candidates become from round to round, and greater the resource.
+    aggressive_elimination : bool, default=False
+        Whether to drop candidates in further rounds with the least of the resource, where there
+        is too little of it for all rounds.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        What scikit-learn's search has there. The time of training networks together counts for
+        the fit that asks first, so that ``mean_fit_time`` does not compare candidates.
+    best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, \
+multimetric_, n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, \
+min_resources_, n_iterations_, n_possible_iterations_, n_required_iterations_
+        As in HalvingRandomSearchCV.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As HalvingRandomSearchCV does, from `fit`.
+
+    See Also
+    --------
+    sklearn.model_selection.HalvingRandomSearchCV : Fits one network after the other.
+    BatchedRandomizedSearchCV : Trains all candidates to the end.
+    BatchedHalvingGridSearchCV : Tries all candidates of a grid.
+
+    Notes
+    -----
+    See `BatchedHalvingGridSearchCV`.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import Pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_music import VAE
+    >>> from sklearn_music.model_selection import BatchedHalvingRandomSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> pipe = Pipeline(
+    ...     [
+    ...         ("scale", StandardScaler()),
+    ...         ("vae", VAE(2, random_state=0)),
+    ...         ("cluster", KMeans(3, n_init=3, random_state=0)),
+    ...     ]
+    ... )
+    >>> search = BatchedHalvingRandomSearchCV(
+    ...     pipe,
+    ...     {"vae__beta": loguniform(0.01, 10), "vae__lr": loguniform(1e-4, 1e-2)},
+    ...     resource="vae__max_epochs",
+    ...     min_resources=2,
+    ...     max_resources=6,
+    ...     scoring="adjusted_rand_score",
+    ...     cv=3,
+    ...     random_state=0,
+    ... )
+    >>> search.fit(X, y).n_resources_, search.n_candidates_
+    ([2, 6], [3, 1])
+    """

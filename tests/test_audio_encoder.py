@@ -1,0 +1,321 @@
+import functools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
+
+from sklearn_music import AudioEncoder
+from sklearn_music.exceptions import AudioError
+from sklearn_music.features import _tracks
+
+
+class Net(torch.nn.Module):
+    """A pretrained network in miniature."""
+
+    def __init__(self, n_components=3):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv1d(1, 4, 16, stride=8),
+            torch.nn.BatchNorm1d(4),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool1d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4, n_components),
+        )
+
+    def forward(self, waveform, sample_rate):
+        assert waveform.dtype == np.float32
+        assert sample_rate == 16000
+        assert not torch.is_grad_enabled()
+        return self.layers(torch.from_numpy(waveform)[None, None])[0]
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+def mean_and_std(waveform, sample_rate):
+    return [waveform.mean(), waveform.std()]
+
+
+def test_a_network_of_files(net, write_tone):
+    paths = [write_tone(f"{i}.wav", rate=16000, frequency=200 * (i + 1)) for i in range(3)]
+    encoder = AudioEncoder(net, sample_rate=16000)
+    vectors = encoder.fit_transform(paths)
+    assert vectors.dtype == np.float32
+    assert encoder.n_components_ == 3
+    for path, vector in zip(paths, vectors, strict=True):
+        waveform = _tracks.read_audio(path, sample_rate=16000)
+        with torch.no_grad():
+            np.testing.assert_array_equal(vector, net(waveform, 16000).numpy())
+    assert encoder.get_feature_names_out().tolist() == [f"audioencoder{i}" for i in range(3)]
+    frame = encoder.set_output(transform="pandas").fit_transform(pd.DataFrame({"audio": paths}))
+    np.testing.assert_array_equal(frame, vectors)
+
+
+def test_files_and_waveforms_are_heard_alike(write_tone):
+    path = write_tone("a.wav", rate=16000, subtype="FLOAT")
+    waveform = _tracks.read_audio(path, sample_rate=16000)
+    heard = []
+
+    def listen(waveform, sample_rate):
+        heard.append(waveform)
+        return [sample_rate]
+
+    for offset, duration, n_samples in ((0, None, 16000), (0.5, None, 8000), (0.5, 0.1, 1600)):
+        encoder = AudioEncoder(listen, sample_rate=16000, offset=offset, duration=duration)
+        del heard[:]
+        encoder.fit([path]).transform([path, waveform])
+        start = int(offset * 16000)
+        for stretch in heard:
+            np.testing.assert_array_equal(stretch, waveform[start : start + n_samples])
+    with pytest.raises(AudioError, match=r"Row 0: .* past its end"):
+        AudioEncoder(listen, sample_rate=16000, offset=2).fit([path])
+
+
+def test_a_short_track_is_not_padded(write_tone):
+    short, long = write_tone("a.wav", seconds=0.5), write_tone("b.wav", seconds=2)
+    lengths = AudioEncoder(lambda waveform, _: [len(waveform)], duration=1)
+    assert lengths.fit_transform([short, long]).tolist() == [[11025], [22050]]
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        [1, 2],
+        (1.0, 2.0),
+        np.array([1.0, 2.0]),
+        torch.tensor([1, 2]),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
+    ],
+    ids=str,
+)
+def test_kinds_of_vectors(vector):
+    rows = AudioEncoder(lambda *_: vector).fit_transform(np.ones((2, 10)))
+    np.testing.assert_array_equal(rows, np.float32([[1, 2], [1, 2]]), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ([1.0], "returned 1 numbers"),
+        ([[1.0, 2.0]], r"shape \(1, 2\)"),
+        (3.0, r"shape \(\)"),
+        ([], r"shape \(0,\)"),
+        (["a", "b"], "dtype <U1"),
+        (None, "dtype object"),
+        ([[1.0], [1.0, 2.0]], "the model failed"),
+        ([1.0, np.nan], "NaN or infinity"),
+        ([1.0, np.inf], "NaN or infinity"),
+        ([1.0, 1e300], "NaN or infinity"),
+        (ZeroDivisionError("no"), "the model failed on .* ZeroDivisionError: no"),
+    ],
+    ids=str,
+)
+def test_a_bad_vector_is_named(write_tone, bad, message):
+    paths = [write_tone("a.wav"), write_tone("b.wav", seconds=0.5), write_tone("c.wav")]
+
+    def model(waveform, sample_rate):
+        if len(waveform) > 20000:
+            return [1.0, 2.0]
+        if isinstance(bad, Exception):
+            raise bad
+        return bad
+
+    encoder = AudioEncoder(model).fit(paths)
+    with pytest.raises(AudioError, match=rf"(?s)Row 1: .*{message}") as info:
+        encoder.transform(paths)
+    assert "b.wav" in str(info.value)
+    assert 'on_error="nan"' in str(info.value)
+    if isinstance(bad, Exception):
+        assert info.value.__cause__ is bad
+    with pytest.warns(UserWarning, match=r"1 of 3 tracks"):
+        rows = encoder.set_params(on_error="nan").transform(paths)
+    assert np.isnan(rows[:, 0]).tolist() == [False, True, False]
+    if bad == [1.0]:
+        return
+    # The first track that can be used tells the length.
+    assert encoder.fit(paths[1:]).n_components_ == 2
+    with pytest.raises(AudioError, match="Row 0"):
+        encoder.fit(paths[1:2])
+
+
+def test_numbers_too_large_for_float16():
+    encoder = AudioEncoder(lambda *_: [1e6], dtype="float16")
+    with pytest.raises(AudioError, match=r'Row 0: .* the waveform, .*Use dtype="float32"'):
+        encoder.fit_transform(np.ones((1, 10)))
+
+
+@pytest.mark.parametrize("model", [None, "model", 3])
+def test_a_model_that_cannot_be_called(model):
+    with pytest.raises(ValueError, match="'model' parameter"):
+        AudioEncoder(model).fit(np.ones((1, 10)))
+
+
+def test_missing_and_broken_files_are_named(net, write_tone, tmp_path):
+    good, bad = write_tone("a.wav"), tmp_path / "b.wav"
+    bad.write_text("not audio")
+    encoder = AudioEncoder(net, sample_rate=16000).fit([good])
+    with pytest.raises(AudioError, match=r"Row 1: .*b\.wav.* not audio"):
+        encoder.transform([good, bad])
+    with pytest.raises(FileNotFoundError, match="Row 1"):
+        encoder.fit([good, tmp_path / "c.wav"])
+
+
+def test_the_model_may_write_to_its_input(rng):
+    waveforms = rng.standard_normal((2, 100)).astype(np.float32)
+    before = waveforms.copy()
+    waveforms.flags.writeable = False
+
+    def greedy(waveform, sample_rate):
+        waveform[:] = 0
+        return waveform[:2]
+
+    AudioEncoder(greedy).fit_transform(waveforms)
+    np.testing.assert_array_equal(waveforms, before)
+
+
+def test_the_model_is_called_for_one_track_at_a_time(write_tone):
+    paths = [write_tone(f"{i}.wav") for i in range(6)]
+    busy = threading.Lock()
+
+    def model(waveform, sample_rate):
+        assert busy.acquire(blocking=False)
+        spectrum = np.abs(np.fft.fft(waveform))
+        busy.release()
+        return [spectrum.mean(), sample_rate]
+
+    one, two = (AudioEncoder(model, n_jobs=n).fit_transform(paths) for n in (1, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_cache_tells_one_model_from_another(net, write_tone, tmp_path, count_decoded):
+    paths = [write_tone("a.wav"), write_tone("b.wav", frequency=200)]
+    encoder = AudioEncoder(net, sample_rate=16000, memory=tmp_path / "cache")
+    first = encoder.fit_transform(paths)
+    assert len(count_decoded) == 2  # the first one in fit
+    for same in (encoder, clone(encoder), pickle.loads(pickle.dumps(encoder))):
+        np.testing.assert_array_equal(same.fit_transform(paths), first)
+    assert len(count_decoded) == 2
+    with torch.no_grad():
+        net.layers[-1].bias[0] += 1
+    other = encoder.fit_transform(paths)
+    np.testing.assert_allclose(other - first, [[1, 0, 0]] * 2, atol=1e-5)
+    assert len(count_decoded) == 4
+    encoder.set_params(duration=0.5).fit_transform(paths)
+    assert len(count_decoded) == 6
+    with torch.no_grad():
+        net.layers[-1].bias[0] -= 1
+    encoder.set_params(duration=None, n_jobs=2, verbose=0, dtype="float16").transform(paths)
+    assert len(count_decoded) == 6
+
+
+SCALE = 1.0
+
+
+def scaled(waveform):
+    return SCALE * waveform
+
+
+def uses_another(waveform, sample_rate):
+    return scaled(waveform)[:2]
+
+
+def other_code(waveform, sample_rate):
+    return waveform[1:3]
+
+
+other_code.__qualname__ = "uses_another"
+
+
+def first_samples(n, waveform, sample_rate):
+    return waveform[:n]
+
+
+def closure(n):
+    return lambda waveform, sample_rate: waveform[:n]
+
+
+def test_what_a_function_is_to_the_cache(monkeypatch):
+    def key(model):
+        return AudioEncoder(model)._identity()
+
+    assert key(uses_another) == key(uses_another)
+    assert key(uses_another) != key(other_code)
+    assert key(functools.partial(first_samples, 2)) == key(functools.partial(first_samples, 2))
+    assert key(functools.partial(first_samples, 2)) != key(functools.partial(first_samples, 3))
+    assert key(closure(2)) == key(closure(2))
+    assert key(closure(2)) != key(closure(3))
+    before = key(uses_another)
+    monkeypatch.setattr(sys.modules[__name__], "SCALE", 2.0)
+    assert key(uses_another) != before
+
+
+def test_a_model_that_cannot_be_told_from_others(write_tone, tmp_path):
+    path, lock = write_tone("a.wav"), threading.Lock()
+
+    def locked(waveform, sample_rate):
+        with lock:
+            return waveform[:2]
+
+    with pytest.raises(ValueError, match=r"can't be pickled.*Use memory=None"):
+        AudioEncoder(locked, memory=tmp_path).fit([path])
+    assert AudioEncoder(locked).fit_transform([path]).shape == (1, 2)
+
+
+def test_another_process_knows_the_model(net, tmp_path):
+    """Though tensors lie elsewhere in its memory, and sets of strings are in another order."""
+    encoder = AudioEncoder(net)
+    (tmp_path / "encoder.pkl").write_bytes(pickle.dumps(encoder))
+    script = (
+        "import pickle, sys\n"
+        f"sys.path = {[os.path.dirname(__file__), *sys.path]}\n"
+        f"print(pickle.load(open({str(tmp_path / 'encoder.pkl')!r}, 'rb'))._identity())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert run.stdout.strip() == str(encoder._identity())
+
+
+def test_a_result_larger_than_memory_is_mapped(net, write_tone, tmp_path, monkeypatch):
+    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0)
+    paths = [write_tone("a.wav"), write_tone("b.wav", frequency=200)]
+    encoder = AudioEncoder(net, sample_rate=16000).fit(paths)
+    expected = encoder.transform(paths)
+    mapped = encoder.set_params(memory=tmp_path / "cache").transform(paths)
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, expected)
+
+
+def test_it_stands_in_a_pipeline(write_tone):
+    paths = [write_tone(f"{i}.wav", frequency=100 + 900 * (i % 2)) for i in range(6)]
+    brightness = AudioEncoder(lambda waveform, rate: [np.abs(np.diff(waveform)).mean() * 100])
+    labels = make_pipeline(brightness, KMeans(2, n_init=1, random_state=0)).fit_predict(paths)
+    assert labels[0] != labels[1]
+    assert labels.tolist() == [labels[0], labels[1]] * 3
+
+
+def test_pickle_and_clone(write_tone):
+    paths = [write_tone("a.wav"), write_tone("b.wav", frequency=200)]
+    fitted = AudioEncoder(mean_and_std).fit(paths)
+    expected = fitted.transform(paths)
+    for other in (clone(fitted).fit(paths), pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_array_equal(other.transform(paths), expected)

@@ -1,0 +1,446 @@
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import loguniform
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
+from sklearn.model_selection._search_successive_halving import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import EpochScoring
+
+from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music.embedding import _base, _mapped_rows, _stacked
+from sklearn_music.metrics import elbo_scorer
+from sklearn_music.model_selection import (
+    BatchedGridSearchCV,
+    BatchedHalvingGridSearchCV,
+    BatchedHalvingRandomSearchCV,
+    BatchedRandomizedSearchCV,
+    NoSplit,
+    _batched,
+)
+
+SETTINGS = {"hidden_layer_sizes": (16,), "n_neighbors": 3, "max_epochs": 4, "random_state": 0}
+
+
+@pytest.fixture
+def trained_alone(monkeypatch):
+    """The nets that were trained by a fit of their own."""
+    nets = []
+
+    def train(net, *args, **kwargs):
+        nets.append(net)
+        return original(net, *args, **kwargs)
+
+    original = _base.train
+    monkeypatch.setattr(_base, "train", train)
+    return nets
+
+
+class Scaler(StandardScaler):
+    """Tells how many rows it is fitted on."""
+
+    def fit(self, X, y=None):
+        self.told(len(X))
+        return super().fit(X)
+
+
+class Kept:
+    """A scorer that keeps what it is given: the fitted estimators, in the order of the search."""
+
+    def __init__(self):
+        self.fitted = []
+
+    def __call__(self, estimator, X, y=None):
+        self.fitted.append(copy.deepcopy(estimator))
+        return estimator.score(X)
+
+
+def pipeline(vae, scale=None):
+    return Pipeline(
+        [
+            ("scale", scale or StandardScaler()),
+            ("vae", vae),
+            ("cluster", KMeans(3, n_init=3, random_state=0)),
+        ]
+    )
+
+
+def search_both(estimator, grid, X, y=None, **kwargs):
+    kwargs = {"cv": 3, "refit": False, "error_score": "raise", **kwargs}
+    return [
+        kind(estimator, grid, **kwargs).fit(X, y) for kind in (GridSearchCV, BatchedGridSearchCV)
+    ]
+
+
+def assert_same_results(alone, together, **kwargs):
+    alone, together = alone.cv_results_, together.cv_results_
+    assert list(alone) == list(together)
+    assert alone["params"] == together["params"]
+    for name, values in alone.items():
+        if name.startswith("param_"):
+            assert values.tolist() == together[name].tolist()
+        elif name != "params" and not name.endswith("_time"):
+            np.testing.assert_allclose(values, together[name], **{"rtol": 1e-3, **kwargs})
+
+
+def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch):
+    X, y = blobs
+    X, y = X[:80], y[:80]  # folds of 53, 53 and 54 rows
+    labels, scaled = [], []
+    monkeypatch.setattr(Scaler, "told", scaled.append, raising=False)
+
+    def score(estimator, X, y):
+        labels.append(estimator.predict(X))
+        elbo = estimator["vae"].score(estimator["scale"].transform(X))
+        return {"elbo": elbo, "ari": adjusted_rand_score(y, labels[-1])}
+
+    grid = {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3, 5]}
+    pipe = pipeline(VAE(**SETTINGS), Scaler())
+    alone, together = search_both(pipe, grid, X, y, scoring=score, refit="elbo")
+    assert_same_results(alone, together)
+    n = len(labels) // 2
+    for one, other in zip(labels[:n], labels[n:], strict=True):
+        assert adjusted_rand_score(one, other) >= 0.99
+    # All of the first search and both refits were trained alone, none of the second search was.
+    assert len(trained_alone) == 27 + 2
+    assert scaled == [53, 53, 54] * 9 + [80] + [53, 53, 54] + [80]
+    assert together.best_params_ == alone.best_params_
+    np.testing.assert_array_equal(together.predict(X), alone.predict(X))
+    assert together.best_estimator_.get_params().keys() == alone.best_estimator_.get_params().keys()
+    assert together.best_estimator_.memory is None
+
+
+@pytest.mark.parametrize(
+    ("embedder", "grid"),
+    [
+        (
+            VAE(4, **SETTINGS),
+            [
+                {"lr": [1e-3, 1e-2], "n_components": [3, 4]},
+                {"kl_warmup": [3], "free_bits": [0.3], "n_components": [2, 4]},
+                {"random_state": [1, np.random.RandomState(2)]},
+            ],
+        ),
+        (VAE(2, **SETTINGS, decoder_variance="optimal"), {"n_components": [2, 3]}),
+        (VAE(2, **SETTINGS, decoder_variance="learned", consistency=0), {"beta": [0.1, 1]}),
+        (
+            VAE(2, **SETTINGS, total_correlation=2.0),
+            {"beta": [0.1, 1], "n_components": [2, 3]},
+        ),
+        (
+            BetaCVAE(condition_features=[0, 3], hidden_layer_sizes=(8,), max_epochs=3),
+            {"n_components": [2, 3], "encode_condition": [True, False], "random_state": [0]},
+        ),
+        (
+            ConvVAE(image_shape=(2, 4), channels=(2, 3), max_epochs=2, random_state=0),
+            {"n_components": [2, 3], "beta": [0.1, 1]},
+        ),
+    ],
+    ids=["vae", "optimal", "learned", "total_correlation", "cvae", "conv"],
+)
+def test_each_embedder_is_as_after_its_own_fit(blobs, trained_alone, embedder, grid):
+    X, _ = blobs
+    scorers = Kept(), Kept()
+    alone = GridSearchCV(embedder, grid, scoring=scorers[0], cv=2, refit=False).fit(X)
+    n_alone = len(trained_alone)
+    together = BatchedGridSearchCV(embedder, grid, scoring=scorers[1], cv=2, refit=False).fit(X)
+    assert len(trained_alone) == n_alone
+    assert_same_results(alone, together, rtol=1e-5)
+    for one, other in zip(*(scorer.fitted for scorer in scorers), strict=True):
+        assert one.__dict__.keys() == other.__dict__.keys()
+        np.testing.assert_allclose(one.transform(X), other.transform(X), atol=1e-4)
+        np.testing.assert_allclose(one.kl_per_component_, other.kl_per_component_, atol=1e-4)
+        assert one.noise_variance_ == pytest.approx(other.noise_variance_, rel=1e-4)
+        assert one.active_units_ == other.active_units_
+        for epoch, other_epoch in zip(one.net_.epochs_, other.net_.epochs_, strict=True):
+            assert list(epoch) == list(other_epoch)
+            del epoch["dur"], other_epoch["dur"]
+            assert epoch == pytest.approx(other_epoch, rel=1e-4)
+        # It can be trained further: the optimizer is where it would be.
+        one, other = (vae.partial_fit(X).transform(X) for vae in (one, other))
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone):
+    X, y = blobs
+    table = pd.DataFrame(X, columns=[f"c{i}" for i in range(10)], index=np.arange(90) * 7)
+    audio = Pipeline([("scale", StandardScaler()), ("vae", VAE(2, **SETTINGS))])
+    pipe = Pipeline(
+        [
+            (
+                "embed",
+                ColumnTransformer(
+                    [
+                        ("first", FunctionTransformer(lambda X: X), ["c8", "c9"]),
+                        ("audio", audio, [f"c{i}" for i in range(8)]),
+                    ]
+                ),
+            ),
+            ("cluster", KMeans(3, n_init=3, random_state=0)),
+        ]
+    ).set_output(transform="pandas")
+    weights = [{"audio": 1, "first": 0}, {"audio": 1, "first": 2}]
+    grid = [
+        {"embed__audio__vae__beta": [0.25, 4], "embed__transformer_weights": weights},
+        {"embed__audio__vae": [PCA(2)], "embed__transformer_weights": weights},
+    ]
+    alone, together = search_both(pipe, grid, table, y, scoring="adjusted_rand_score")
+    assert len(trained_alone) == 12  # of the first search
+    scores = [search.cv_results_["mean_test_score"] for search in (alone, together)]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+    assert list(alone.cv_results_) == list(together.cv_results_)
+
+
+@pytest.mark.parametrize(
+    ("embedder", "reason"),
+    [
+        (BetaCVAE(early_stopping=True), "early_stopping"),
+        (BetaCVAE(checkpoint_dir="checkpoints"), "checkpoint_dir"),
+        (BetaCVAE(callbacks=[EpochScoring(lambda net, X, y: 0.0)]), "callbacks"),
+        (BetaCVAE(condition_features=lambda X: [0]), "parameters that can't be pickled"),
+    ],
+)
+def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, embedder, reason):
+    monkeypatch.chdir(tmp_path)
+    X, _ = blobs
+    embedder = clone(embedder).set_params(n_components=2, max_epochs=2, random_state=0)
+    alone, together = search_both(embedder, {"beta": [1, 2]}, X, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert f"Training 6 alone: {reason}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), max_epochs=1),
+        VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2),
+    ],
+)
+def test_what_trains_in_a_way_of_its_own(blobs, capsys, embedder):
+    X, _ = blobs
+    grid = {"beta": [0.1, 0.2], "random_state": [0]}
+    alone, together = search_both(embedder, grid, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    name = type(embedder).__name__
+    assert f"Training 4 alone: {name} trains in a way of its own" in capsys.readouterr().out
+
+
+def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
+    def write(X):
+        path = tmp_path / str(X[0, 0])
+        X.tofile(path)
+        return np.memmap(path, X.dtype, mode="r", shape=X.shape)
+
+    X, _ = blobs
+    monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
+    vae = VAE(2, **SETTINGS, consistency=0)
+    pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
+    alone, together = search_both(pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1)
+    assert_same_results(alone, together, rtol=0)
+    assert "Training 4 alone: rows on disk" in capsys.readouterr().out
+
+
+def test_invalid_parameters_and_rows_fail_as_ever(blobs):
+    X, _ = blobs
+    pipe = pipeline(VAE(2, **SETTINGS))
+    with pytest.raises(ValueError, match=r"All the 2 fits failed[\s\S]*'batch_size'"):
+        BatchedGridSearchCV(pipe, {"vae__batch_size": [0]}, cv=2).fit(X)
+    with pytest.raises(ValueError, match=r"All the 2 fits failed[\s\S]*NaN"):
+        BatchedGridSearchCV(pipe, {"vae__beta": [1]}, cv=2).fit(np.where(X > 1, np.nan, X))
+    with pytest.raises(ValueError, match="Invalid parameter 'gamma'"):
+        BatchedGridSearchCV(pipe, {"vae__gamma": [1]}, cv=2).fit(X)
+
+
+def test_a_diverged_network_fails_alone(blobs):
+    X, _ = blobs
+    grid = {"lr": [1e-3, 1e30]}
+    alone = GridSearchCV(VAE(2, **SETTINGS), {"lr": [1e-3]}, cv=2, refit=False).fit(X)
+    search = BatchedGridSearchCV(VAE(2, **SETTINGS), grid, cv=2, refit=False)
+    with (
+        pytest.warns(FitFailedWarning, match="DivergenceError"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X)
+    good, bad = search.cv_results_["mean_test_score"]
+    assert good == pytest.approx(alone.cv_results_["mean_test_score"][0], rel=1e-3)
+    assert np.isnan(bad)
+
+
+def test_no_seed_means_draws_of_their_own(blobs, trained_alone):
+    X, _ = blobs
+    kept = Kept()
+    vae = VAE(2, **SETTINGS).set_params(random_state=None)
+    cv = KFold(2, shuffle=True)  # whose folds differ from call to call
+    state = torch.get_rng_state()
+    BatchedGridSearchCV(vae, {"beta": [1, 1]}, scoring=kept, cv=cv, refit=False).fit(X)
+    assert not trained_alone
+    assert torch.equal(torch.get_rng_state(), state)
+    assert len({fitted.score(X) for fitted in kept.fitted}) == 4
+
+
+def test_equal_fits_are_trained_once(blobs, capsys):
+    X, _ = blobs
+    pipe = pipeline(VAE(2, **SETTINGS))
+    grid = {"vae__beta": [0.25, 4], "cluster__n_clusters": [2, 3, 4]}
+    alone, together = search_both(pipe, grid, X, verbose=1)
+    assert "Training 4 networks" not in capsys.readouterr().out  # but of three folds
+    assert_same_results(alone, together)
+
+
+def test_small_stacks_and_threads_make_no_difference(blobs, monkeypatch):
+    X, _ = blobs
+    pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__n_components": [2, 3], "vae__beta": [0.1, 1]}
+    alone, together = search_both(pipe, grid, X, n_jobs=1)
+    assert_same_results(alone, together)
+    monkeypatch.setattr(_stacked, "_N_BYTES", 1)
+    in_threads = BatchedGridSearchCV(pipe, grid, cv=3, refit=False, n_jobs=2).fit(X)
+    assert_same_results(alone, in_threads)
+
+
+def test_interrupted(blobs, monkeypatch):
+    def summarize(*args):
+        raise KeyboardInterrupt
+
+    X, _ = blobs
+    monkeypatch.setattr(_stacked, "summarize", summarize)
+    state, n_threads = torch.get_rng_state(), torch.get_num_threads()
+    search = BatchedGridSearchCV(VAE(2, **SETTINGS), {"beta": [1, 2]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X)
+    assert not hasattr(search, "cv_results_")
+    assert not _stacked._offered
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == n_threads
+
+
+def test_randomized(blobs, trained_alone):
+    X, _ = blobs
+    kwargs = {"n_iter": 4, "cv": 2, "random_state": 0, "refit": False}
+    distributions = {"beta": loguniform(0.01, 10), "lr": loguniform(1e-4, 1e-2)}
+    alone, together = (
+        kind(VAE(2, **SETTINGS), distributions, **kwargs).fit(X)
+        for kind in (RandomizedSearchCV, BatchedRandomizedSearchCV)
+    )
+    assert_same_results(alone, together)
+    assert len(trained_alone) == 8
+    assert clone(together).get_params().keys() == alone.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "batched", "candidates"),
+    [
+        (
+            HalvingGridSearchCV,
+            BatchedHalvingGridSearchCV,
+            {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3]},
+        ),
+        (
+            HalvingRandomSearchCV,
+            BatchedHalvingRandomSearchCV,
+            {"vae__beta": loguniform(0.01, 10), "vae__lr": loguniform(1e-4, 1e-2)},
+        ),
+    ],
+)
+def test_halving(blobs, trained_alone, monkeypatch, kind, batched, candidates):
+    X, y = blobs
+    scaled = []
+    monkeypatch.setattr(Scaler, "told", scaled.append, raising=False)
+    pipe = pipeline(VAE(**SETTINGS), Scaler())
+    kwargs = {
+        **{"resource": "vae__max_epochs", "min_resources": 1, "max_resources": 4, "factor": 2},
+        **{"scoring": "adjusted_rand_score", "cv": 3, "random_state": 0},
+    }
+    alone = kind(pipe, candidates, **kwargs).fit(X, y)
+    n_fits = 3 * sum(alone.n_candidates_)
+    assert len(alone.n_candidates_) == 3
+    assert len(trained_alone) == n_fits + 1
+    together = batched(pipe, candidates, **kwargs).fit(X, y)
+    assert len(trained_alone) == n_fits + 2
+    assert scaled == [60] * n_fits + [90] + [60] * 3 + [90]
+    assert_same_results(alone, together)
+    assert together.n_resources_ == [1, 2, 4]
+    assert together.best_params_ == alone.best_params_
+    assert together.best_score_ == pytest.approx(alone.best_score_)
+    assert clone(together).get_params().keys() == alone.get_params().keys()
+
+
+def test_halving_over_rows(blobs, trained_alone):
+    X, y = blobs
+    kwargs = {"cv": 2, "random_state": 0, "min_resources": 30, "refit": False}
+    alone, together = (
+        kind(VAE(2, **SETTINGS), {"beta": [0.1, 1, 4]}, **kwargs).fit(X, y)
+        for kind in (HalvingGridSearchCV, BatchedHalvingGridSearchCV)
+    )
+    assert together.n_resources_ == [30, 90]
+    assert len(trained_alone) == 8
+    assert_same_results(alone, together)
+
+
+def test_one_fold_without_labels(blobs, trained_alone):
+    X, _ = blobs
+    pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
+    kwargs = {"scoring": elbo_scorer, "cv": NoSplit(), "refit": True, "return_train_score": True}
+    alone, together = search_both(pipe, grid, X, **kwargs)
+    assert len(trained_alone) == 2 + 2
+    assert_same_results(alone, together)
+    assert together.best_params_ == alone.best_params_
+
+
+def test_missing_side_features(blobs, trained_alone):
+    X, _ = blobs
+    X = X[:60].copy()
+    X[::3, 8:] = np.nan
+    vae = ConvVAE(
+        2,
+        image_shape=(2, 4),
+        channels=(2,),
+        decoder_variance="optimal",
+        max_epochs=2,
+        random_state=0,
+    )
+    alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
+    assert len(trained_alone) == 12
+    assert_same_results(alone, together)
+
+
+def test_memory_that_is_too_small(blobs, trained_alone, monkeypatch, capsys):
+    def train(self, stop):
+        if len(self.members) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return original(self, stop)
+
+    X, _ = blobs
+    original = _stacked._Stack.train
+    monkeypatch.setattr(_stacked._Stack, "train", train)
+    vae, grid = VAE(2, **SETTINGS), {"beta": [0.1, 1]}
+    alone, together = search_both(vae, grid, X)
+    assert len(trained_alone) == 6
+    assert_same_results(alone, together)
+    monkeypatch.setattr(_batched, "_N_NUMBERS", 1.5 * 60 * X.shape[1])
+    alone, together = search_both(vae, grid, X, verbose=1)
+    assert len(trained_alone) == 6 + 6 + 4
+    assert "Training 4 alone: more than 900.0 numbers" in capsys.readouterr().out
+    assert_same_results(alone, together)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(blobs, trained_alone):
+    X, _ = blobs
+    vae = VAE(2, **SETTINGS, device="cuda")
+    alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
+    assert_same_results(alone, together)
+    assert len(trained_alone) == 12
