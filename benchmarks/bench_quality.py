@@ -2,9 +2,10 @@
 
 Reads, from the folder that the variable SKLEARN_MUSIC_DATA names, GTZAN's 57 hand-made
 features (``gtzan/features_30_sec.csv``, 1,000 tracks of ten genres), and a collection of songs
-(``songs/tracks.csv`` with the columns filename and genre, ``songs/audio``), as pooled MFCCs
-and as spectrograms. No label enters a training; KMeans, with as many clusters as genres,
-comes behind each embedding, but for VaDE, which clusters itself.
+(``songs/tracks.csv`` with the columns filename, genre, style, language and lyrics,
+``songs/audio``), as pooled MFCCs and as spectrograms with lyrics. No label enters a training;
+KMeans, with as many clusters as the target has classes, comes behind each embedding, but for
+VaDE, which clusters itself.
 
 Usage: SKLEARN_MUSIC_DATA=folder python benchmarks/bench_quality.py
 """
@@ -12,6 +13,7 @@ Usage: SKLEARN_MUSIC_DATA=folder python benchmarks/bench_quality.py
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy.stats import t as student_t
 from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 from sklearn.utils import check_random_state
 
-from sklearn_music import VAE, SpectrogramExtractor, VaDE
+from sklearn_music import VAE, LyricVectorizer, SpectrogramExtractor, VaDE
 from sklearn_music.datasets import load_tracks
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
@@ -32,6 +36,7 @@ from sklearn_music.metrics import (
     format_comparison,
     silhouette_scorer,
 )
+from sklearn_music.pipelines import make_track_vae_pipeline
 
 SCALE = [("scale", StandardScaler())]
 POWER = [
@@ -94,6 +99,81 @@ def load_songs(folder, feature, **params):
     return extractor.fit_transform(tracks[["audio"]]), tracks["genre"]
 
 
+def without(tracks, column, share, value):
+    """Return tracks of which some, drawn at random, lack what is in a column."""
+    is_missing = np.random.default_rng(0).random(len(tracks)) < share
+    return tracks.assign(**{column: tracks[column].mask(is_missing, value)})
+
+
+def compare_songs(folder, n_seeds, n_jobs):
+    """Return the scores of the songs by audio and lyrics, with and without some of them."""
+    tracks = load_tracks(folder / "songs" / "tracks.csv", folder / "songs" / "audio")
+    targets = tracks[["genre", "style", "language"]].copy()
+    counts = targets["style"].map(targets["style"].value_counts())
+    targets["style"] = targets["style"].where(counts >= 5)
+    with tempfile.TemporaryDirectory() as memory:
+        audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
+        hybrid = make_track_vae_pipeline(memory=memory)[:-1]
+        lyrics_up = clone(hybrid).set_params(embed__side_weight=10_000)
+        mel = clone(audio["features"].transformers[0][1])
+        mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", memory=memory)
+        for extractor in (mel, mfcc):
+            clone(extractor).set_params(n_jobs=2, verbose=1).fit_transform(tracks[["audio"]])
+
+        def of_audio(*steps):
+            return ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])])
+
+        def lacking(column, share, value):
+            kwargs = {"column": column, "share": share, "value": value}
+            lack = FunctionTransformer(without, kw_args=kwargs)
+            pipe = clone(hybrid).set_params(features__audio__on_error="nan")
+            return Pipeline([("lack", lack), *pipe.steps])
+
+        embeddings = {
+            "spectrograms, PCA": of_audio(("mel", mel), *SCALE, ("pca", PCA(128))),
+            "lyrics, TF-IDF and SVD": ColumnTransformer(
+                [("lyrics", LyricVectorizer(64), "lyrics")]
+            ),
+            "TrackVAE": audio,
+            "TrackVAE with lyrics": hybrid,
+            "TrackVAE, weight of the lyrics 10,000": lyrics_up,
+            "TrackVAE, 40 % without lyrics": lacking("lyrics", 0.4, None),
+            "TrackVAE, 20 % without audio": lacking("audio", 0.2, "lost"),
+        }
+        return compare_embeddings(
+            embeddings,
+            tracks[["audio", "lyrics"]],
+            targets,
+            features=of_audio(("mfcc", mfcc), *SCALE),
+            n_seeds=n_seeds,
+            n_jobs=n_jobs,
+            verbose=1,
+        )
+
+
+def compare_held_out(folder, n_seeds):
+    """Return scores of VAE() on GTZAN: of 700 tracks that it is fitted on, of 300 others."""
+    X, genres = load_gtzan(folder)
+    rows = []
+    for seed in range(n_seeds):
+        order = np.random.default_rng(seed).permutation(len(X))
+        parts = {"fitted": order[:700], "held out": order[700:]}
+        pipe = Pipeline(
+            [
+                *POWER,
+                ("vae", VAE(random_state=seed)),
+                ("cluster", KMeans(genres.nunique(), n_init=10, random_state=seed)),
+            ]
+        ).fit(X[parts["fitted"]])
+        for name, part in parts.items():
+            rows.append({"tracks": name})
+            for score, scorer in CLUSTERING_SCORERS.items():
+                rows[-1][score] = scorer(pipe, X[part], genres.iloc[part])
+    groups = pd.DataFrame(rows).groupby("tracks")
+    width = groups.sem() * student_t.ppf(0.975, n_seeds - 1)
+    return groups.mean().join(width.add_suffix("_ci")).round(3)
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="number of seeds")
@@ -101,8 +181,8 @@ def main(argv=None):
     parser.add_argument(
         "--data",
         nargs="*",
-        default=["gtzan", "songs-mfcc", "songs-mel"],
-        help="which of gtzan, songs-mfcc and songs-mel",
+        default=["gtzan", "gtzan-held-out", "songs-mfcc", "songs"],
+        help="which of gtzan, gtzan-held-out, songs-mfcc, songs and songs-mel",
     )
     args = parser.parse_args(argv)
     if "SKLEARN_MUSIC_DATA" not in os.environ:
@@ -110,6 +190,14 @@ def main(argv=None):
     folder = Path(os.environ["SKLEARN_MUSIC_DATA"])
 
     for data in args.data:
+        if data == "gtzan-held-out":
+            print(f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds)}", flush=True)
+            continue
+        if data == "songs":
+            scores = compare_songs(folder, args.seeds, args.jobs)
+            print(f"\n{data}, mean ± 95 % interval over {args.seeds} seeds\n")
+            print(format_comparison(scores), flush=True)
+            continue
         embeddings = behind(SCALE, "scaled", EMBEDDERS)
         clusterers = behind(SCALE, "scaled", CLUSTERERS)
         if data == "gtzan":
