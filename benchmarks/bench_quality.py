@@ -114,8 +114,7 @@ def compare_songs(folder, n_seeds, n_jobs):
     with tempfile.TemporaryDirectory() as memory:
         audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
         hybrid = make_track_vae_pipeline(memory=memory)[:-1]
-        lyrics_up = clone(hybrid).set_params(embed__side_weight=10_000)
-        mel = clone(audio["features"].transformers[0][1])
+        mel, vae = (step for _, step in audio["embed"].transformers[0][1].steps)
         mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", memory=memory)
         for extractor in (mel, mfcc):
             clone(extractor).set_params(n_jobs=2, verbose=1).fit_transform(tracks[["audio"]])
@@ -123,11 +122,18 @@ def compare_songs(folder, n_seeds, n_jobs):
         def of_audio(*steps):
             return ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])])
 
-        def lacking(column, share, value):
+        lyrics = LyricVectorizer(16, fill_value=float("nan"))
+        features = ColumnTransformer(
+            [
+                ("audio", clone(mel).set_params(on_error="nan"), ["audio"]),
+                ("lyrics", lyrics, "lyrics"),
+            ]
+        )
+        product = Pipeline([("features", features), ("vae", vae)])
+
+        def lacking(column, share, value, pipe):
             kwargs = {"column": column, "share": share, "value": value}
-            lack = FunctionTransformer(without, kw_args=kwargs)
-            pipe = clone(hybrid).set_params(features__audio__on_error="nan")
-            return Pipeline([("lack", lack), *pipe.steps])
+            return Pipeline([("lack", FunctionTransformer(without, kw_args=kwargs)), *pipe.steps])
 
         embeddings = {
             "spectrograms, PCA": of_audio(("mel", mel), *SCALE, ("pca", PCA(128))),
@@ -135,10 +141,11 @@ def compare_songs(folder, n_seeds, n_jobs):
                 [("lyrics", LyricVectorizer(64), "lyrics")]
             ),
             "TrackVAE": audio,
-            "TrackVAE with lyrics": hybrid,
-            "TrackVAE, weight of the lyrics 10,000": lyrics_up,
-            "TrackVAE, 40 % without lyrics": lacking("lyrics", 0.4, None),
-            "TrackVAE, 20 % without audio": lacking("audio", 0.2, "lost"),
+            "TrackVAE beside lyrics": hybrid,
+            "the same, 40 % without lyrics": lacking("lyrics", 0.4, None, hybrid),
+            "TrackVAE of both": product,
+            "that, 40 % without lyrics": lacking("lyrics", 0.4, None, product),
+            "that, 20 % without audio": lacking("audio", 0.2, "lost", product),
         }
         return compare_embeddings(
             embeddings,

@@ -50,28 +50,32 @@ def main(argv=None):
     for extractor in (mel, mfcc):
         clone(extractor).set_params(n_jobs=args.jobs, verbose=1).fit_transform(tracks[["audio"]])
 
-    def scaled(extractor, *steps):
-        pipe = Pipeline([("extract", extractor), ("scale", StandardScaler()), *steps])
-        return ColumnTransformer([("audio", pipe, ["audio"])])
+    def audio(*steps):
+        return ("audio", Pipeline([*steps]), ["audio"])
 
-    def tracks_vae(*blocks):
-        features = ColumnTransformer([("audio", mel, ["audio"]), *blocks])
-        n_frames = 1 + round(args.duration * mel.sample_rate) // mel.hop_length
-        vae = TrackVAE(image_shape=(mel.n_mels, n_frames), side_weight=args.lyrics_weight)
-        return Pipeline([("features", features), ("vae", vae)])
-
-    lyrics = ("lyrics", LyricVectorizer(16, fill_value=float("nan")), "lyrics")
-    embeddings = {"mel, PCA": scaled(mel, ("pca", PCA(16))), "mel, TrackVAE": tracks_vae()}
+    scale, pca = ("scale", StandardScaler()), ("pca", PCA(16))
+    n_frames = 1 + round(args.duration * mel.sample_rate) // mel.hop_length
+    vae = audio(("mel", mel), ("vae", TrackVAE(image_shape=(mel.n_mels, n_frames))))
+    lyrics = ("lyrics", LyricVectorizer(16), "lyrics")
+    embeddings = {
+        "mel, PCA": [audio(("mel", mel), scale, pca)],
+        "mel, TrackVAE": [vae],
+        "lyrics": [lyrics],
+        "mel, TrackVAE + lyrics": [vae, lyrics],
+    }
     if tracks["lyrics"].isna().all():
         print("No track has lyrics: clustering by audio alone.")
-    else:
-        embeddings["lyrics"] = ColumnTransformer([("lyrics", LyricVectorizer(16), "lyrics")])
-        embeddings["mel, TrackVAE + lyrics"] = tracks_vae(lyrics)
+        embeddings = {name: blocks for name, blocks in embeddings.items() if "lyrics" not in name}
+    weights = {"audio": 1.0, "lyrics": args.lyrics_weight}
+    embeddings = {
+        name: ColumnTransformer(blocks, transformer_weights=weights)
+        for name, blocks in embeddings.items()
+    }
     scores = compare_embeddings(
         embeddings,
         tracks,
         targets,
-        features=scaled(mfcc),
+        features=ColumnTransformer([audio(("mfcc", mfcc), scale)]),
         n_seeds=args.seeds,
         n_jobs=args.jobs,
         verbose=1,
@@ -81,7 +85,7 @@ def main(argv=None):
     (args.output / "scores.md").write_text(table + "\n", encoding="utf-8")
 
     embed = embeddings.get("mel, TrackVAE + lyrics", embeddings["mel, TrackVAE"])
-    embed = clone(embed).set_params(vae__random_state=0)
+    embed = clone(embed).set_params(audio__vae__random_state=0)
     pipe = Pipeline([("embed", embed), ("cluster", KMeans(n_clusters, n_init=10, random_state=0))])
     tracks["cluster"] = pipe.fit_predict(tracks)
     tracks.drop(columns="lyrics").to_csv(args.output / "clusters.csv", index=False)
@@ -93,7 +97,7 @@ def main(argv=None):
     some = tracks.drop_duplicates("cluster").index[:5]
     names = tracks.loc[some, "track_id"] if "track_id" in tracks else some
     reconstructions = ReconstructionDisplay.from_estimator(
-        pipe["embed"], tracks.loc[some], names=names
+        pipe["embed"].named_transformers_["audio"], tracks.loc[some, ["audio"]], names=names
     )
     reconstructions.figure_.savefig(args.output / "reconstructions.png", dpi=100)
     print("Written:")

@@ -5,9 +5,9 @@ them, ``lyrics`` and ``genre``, as `sklearn_music.datasets.load_tracks` returns 
 KMeans. `make_track_vae_pipeline` is the one to begin with. The others are the three tasks of the
 course project that this library grew out of: easy (`make_pca_pipeline`, `make_vae_pipeline`),
 medium (`make_conv_vae_pipeline`) and hard (`make_beta_cvae_pipeline`). What no argument sets,
-`set_params` does; who changes the size of the spectrograms (``features__audio__mel__duration``,
-say) sets ``embed__image_shape`` with it. The weights of the blocks are one parameter for a search,
-``transformer_weights`` of the first step.
+`set_params` does; who changes the size of the spectrograms (the ``duration`` of the step ``mel``,
+say) sets the embedder's ``image_shape`` with it. The weights of the blocks are one parameter for
+a search, ``transformer_weights`` of the first step.
 """
 
 from sklearn.cluster import KMeans
@@ -33,17 +33,25 @@ _DEFAULT = {"n_mels": 64, "hop_length": 2048, "duration": 30.0}
 
 
 def make_track_vae_pipeline(
-    n_clusters=8, *, lyrics_weight=1000.0, memory=None, n_jobs=None, random_state=None
+    n_clusters=8,
+    *,
+    audio_weight=1.0,
+    lyrics_weight=8.0,
+    memory=None,
+    n_jobs=None,
+    random_state=None,
 ):
-    """Make the pipeline to begin with: a TrackVAE over windows of tracks, with lyrics, and KMeans.
+    """Make the pipeline to begin with: a TrackVAE of windows of tracks, beside lyrics, and KMeans.
 
     Parameters
     ----------
     n_clusters : int, default=8
         Number of clusters.
-    lyrics_weight : float, default=1000.0
-        How much of the latent space the lyrics have: the embedder's `side_weight`. At 0 the
-        pipeline has no block of lyrics, and the table need not have the column.
+    audio_weight, lyrics_weight : float, default=1.0 and 8.0
+        What the columns of a block are multiplied by. The latent space has a variance of
+        about 30, the lyrics' rows have length 1: with a weight of 8 theirs is a little more,
+        and both are found. At 0 the pipeline has no block of lyrics, and the table need not
+        have the column.
     memory : str, path or joblib.Memory, default=None
         Where SpectrogramExtractor keeps the spectrograms.
     n_jobs : int, default=None
@@ -54,31 +62,31 @@ def make_track_vae_pipeline(
     Returns
     -------
     pipeline : Pipeline
-        With the steps ``features``, a ColumnTransformer with the blocks ``audio`` and, unless
-        their weight is 0, ``lyrics``, ``embed`` and ``cluster``. Missing lyrics are left out of
-        the product that makes a track's place, and so are tracks that can't be read, with
-        ``features__audio__on_error="nan"``.
+        With the steps ``embed``, a ColumnTransformer with the blocks ``audio`` and, unless its
+        weight is 0, ``lyrics``, and ``cluster``.
+
+    See Also
+    --------
+    sklearn_music.TrackVAE : With lyrics as side features where either may be missing.
 
     Examples
     --------
     >>> from sklearn_music.datasets import make_music
     >>> from sklearn_music.pipelines import make_track_vae_pipeline
     >>> tracks = make_music(20, duration=1.0, random_state=0).data
-    >>> pipe = make_track_vae_pipeline(3, lyrics_weight=0, random_state=0)
-    >>> pipe = pipe.set_params(
-    ...     features__audio__duration=1.0, embed__image_shape=(64, -1), embed__max_epochs=2
+    >>> pipe = make_track_vae_pipeline(3, lyrics_weight=0, random_state=0).set_params(
+    ...     embed__audio__mel__duration=1.0,
+    ...     embed__audio__vae__image_shape=(64, -1),
+    ...     embed__audio__vae__max_epochs=2,
     ... )
     >>> pipe.fit_predict(tracks).shape
     (20,)
     """
     mel = SpectrogramExtractor(**_DEFAULT, memory=memory, n_jobs=n_jobs)
-    blocks = [("audio", mel, ["audio"])]
-    embed = TrackVAE(image_shape=_image_shape(_DEFAULT), random_state=random_state)
-    if lyrics_weight:
-        blocks.append(_lyrics_block(random_state))
-        embed.set_params(side_weight=lyrics_weight)
-    steps = [("features", ColumnTransformer(blocks)), ("embed", embed)]
-    return _clustered(steps, n_clusters, random_state)
+    vae = TrackVAE(image_shape=_image_shape(_DEFAULT), random_state=random_state)
+    audio = ("audio", Pipeline([("mel", mel), ("vae", vae)]), ["audio"])
+    embed = _beside_lyrics(audio, audio_weight, lyrics_weight, random_state)
+    return _clustered([("embed", embed)], n_clusters, random_state)
 
 
 def make_pca_pipeline(
@@ -159,12 +167,9 @@ def make_vae_pipeline(
     vae = VAE(_n_components(course_project), random_state=random_state)
     if course_project:
         vae.set_params(beta=1.0, consistency=0.0)
-    blocks = [_audio_block(course_project, memory, n_jobs, ("vae", vae))]
-    weights = {"audio": audio_weight}
-    if lyrics_weight:
-        blocks.append(("lyrics", LyricVectorizer(16, random_state=random_state), "lyrics"))
-        weights["lyrics"] = lyrics_weight
-    return _clustered([("embed", _columns(blocks, weights))], n_clusters, random_state)
+    audio = _audio_block(course_project, memory, n_jobs, ("vae", vae))
+    embed = _beside_lyrics(audio, audio_weight, lyrics_weight, random_state)
+    return _clustered([("embed", embed)], n_clusters, random_state)
 
 
 def make_conv_vae_pipeline(
@@ -285,6 +290,13 @@ def _n_components(course_project):
 def _audio_block(course_project, memory, n_jobs, *steps):
     mel = SpectrogramExtractor(**_settings(course_project), memory=memory, n_jobs=n_jobs)
     return ("audio", Pipeline([("mel", mel), ("scale", StandardScaler()), *steps]), ["audio"])
+
+
+def _beside_lyrics(audio, audio_weight, lyrics_weight, random_state):
+    if not lyrics_weight:
+        return _columns([audio], {"audio": audio_weight})
+    lyrics = ("lyrics", LyricVectorizer(16, random_state=random_state), "lyrics")
+    return _columns([audio, lyrics], {"audio": audio_weight, "lyrics": lyrics_weight})
 
 
 def _lyrics_block(random_state):
