@@ -44,7 +44,7 @@ class TrackVAE(BaseEmbedder):
         weight of the fusion: the more, the more of the latent space the side features have.
         At the default both have some, where the side features of a row are as long as a
         row of lyrics, 1, and a window has 2,000 pixels.
-    augmentation : float, default=1.0
+    augmentation : float, default=2.0
         How much the windows that the encoder sees in training are changed, so that they are
         not told by what any recording has: a smooth random equaliser (a tenth of a band's
         standard deviation per wave), a shift by up to one of 64 bands, and masks over up to
@@ -192,7 +192,7 @@ class TrackVAE(BaseEmbedder):
         window_frames=32,
         channels=(16, 32, 64),
         side_weight=1000.0,
-        augmentation=1.0,
+        augmentation=2.0,
         beta=4.0,
         consistency=1000.0,
         kl_warmup=0,
