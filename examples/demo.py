@@ -1,7 +1,7 @@
 """The main job on an embedded data set: from audio files to clusters, scored and seen.
 
-Writes synthetic tracks as wav files, clusters them through a VAE of their mel
-spectrograms, and compares that with chance, with pooled MFCCs and with PCA.
+Writes synthetic tracks as wav files, clusters them through a TrackVAE of their mel
+spectrograms, and compares that with chance, with pooled MFCCs, with PCA and with a VAE.
 
 Usage: python examples/demo.py --output results
 """
@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE, SpectrogramExtractor
+from sklearn_music import VAE, SpectrogramExtractor, TrackVAE
 from sklearn_music.datasets import make_music
 from sklearn_music.metrics import compare_embeddings, format_comparison
 from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
@@ -27,7 +27,7 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, default=Path("results"), help="a folder")
     parser.add_argument("--tracks", type=int, default=180, help="number of tracks")
     parser.add_argument("--duration", type=float, default=5.0, help="seconds per track")
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     args = parser.parse_args(argv)
     start = time.perf_counter()
 
@@ -48,12 +48,14 @@ def main(argv=None):
         clone(extractor).fit_transform(tracks)  # into the cache
         extractor.set_params(verbose=0)
 
+    image_shape = mel.fit(tracks).image_shape_
     print(f"\nFitting each embedding with {args.seeds} seeds, without the labels ...")
     scale = ("scale", StandardScaler())
     scores = compare_embeddings(
         {
             "mel, PCA": Pipeline([("mel", mel), scale, ("pca", PCA(16))]),
             "mel, VAE": Pipeline([("mel", mel), scale, ("vae", VAE(16))]),
+            "mel, TrackVAE": Pipeline([("mel", mel), ("vae", TrackVAE(image_shape=image_shape))]),
         },
         tracks,
         genres,
@@ -67,8 +69,7 @@ def main(argv=None):
     pipe = Pipeline(
         [
             ("mel", mel),
-            scale,
-            ("vae", VAE(16, random_state=0)),
+            ("vae", TrackVAE(image_shape=image_shape, random_state=0)),
             ("cluster", KMeans(n_clusters=genres.nunique(), n_init=10, random_state=0)),
         ]
     ).fit(tracks)

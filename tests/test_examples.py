@@ -23,7 +23,7 @@ def run(name, *args):
 def test_demo(tmp_path, capsys):
     run("demo.py", "--output", tmp_path, "--tracks", 18, "--duration", 1, "--seeds", 2)
     printed = capsys.readouterr().out
-    for row in ("chance", "raw features", "PCA", "mel, PCA", "mel, VAE"):
+    for row in ("chance", "raw features", "PCA", "mel, PCA", "mel, VAE", "mel, TrackVAE"):
         assert f"| genre | {row} | 6 |" in printed
     for name in ("latent_space.png", "reconstructions.png", "scores.md"):
         assert (tmp_path / name).stat().st_size > 0
