@@ -38,7 +38,7 @@ class KillOnce(Callback):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    local = {"host": "127.0.0.1", "dashboard_address": None}
+    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     # What workers need is imported once, in the process that they are forked from.
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context().set_forkserver_preload(["distributed", "sklearn_music.metrics"])
