@@ -28,7 +28,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 from sklearn.utils import check_random_state
 
-from sklearn_music import VAE, LyricVectorizer, SpectrogramExtractor, VaDE
+from sklearn_music import VAE, LyricVectorizer, SpectrogramExtractor, TrackVAE, VaDE
 from sklearn_music.datasets import load_tracks
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
@@ -54,6 +54,18 @@ CLUSTERERS = {
     "VaDE()": VaDE(),
     "VaDE(beta=1, consistency=0)": VaDE(beta=1, consistency=0),
 }
+
+
+# Of TrackVAE, beside its defaults.
+SETTINGS = [
+    {"augmentation": 0},
+    {"augmentation": 1},
+    {"consistency": 0},
+    {"consistency": 5000},
+    {"beta": 1},
+    {"window_frames": 64},
+    {"n_components": 64},
+]
 
 
 def behind(steps, prefix, estimators):
@@ -99,6 +111,15 @@ def load_songs(folder, feature, **params):
     return extractor.fit_transform(tracks[["audio"]]), tracks["genre"]
 
 
+def load_tracks_and_targets(folder):
+    """Return the songs, and their labels; styles of fewer than five songs are left out."""
+    tracks = load_tracks(folder / "songs" / "tracks.csv", folder / "songs" / "audio")
+    targets = tracks[["genre", "style", "language"]].copy()
+    counts = targets["style"].map(targets["style"].value_counts())
+    targets["style"] = targets["style"].where(counts >= 5)
+    return tracks, targets
+
+
 def without(tracks, column, share, value):
     """Return tracks of which some, drawn at random, lack what is in a column."""
     is_missing = np.random.default_rng(0).random(len(tracks)) < share
@@ -107,10 +128,7 @@ def without(tracks, column, share, value):
 
 def compare_songs(folder, n_seeds, n_jobs):
     """Return the scores of the songs by audio and lyrics, with and without some of them."""
-    tracks = load_tracks(folder / "songs" / "tracks.csv", folder / "songs" / "audio")
-    targets = tracks[["genre", "style", "language"]].copy()
-    counts = targets["style"].map(targets["style"].value_counts())
-    targets["style"] = targets["style"].where(counts >= 5)
+    tracks, targets = load_tracks_and_targets(folder)
     with tempfile.TemporaryDirectory() as memory:
         audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
         hybrid = make_track_vae_pipeline(memory=memory)[:-1]
@@ -158,6 +176,35 @@ def compare_songs(folder, n_seeds, n_jobs):
         )
 
 
+def compare_settings(folder, n_seeds, n_jobs):
+    """Return the scores of the songs by audio under settings of TrackVAE other than its own."""
+    tracks, targets = load_tracks_and_targets(folder)
+    mel = make_track_vae_pipeline()["embed"].transformers[0][1]["mel"].set_params(n_jobs=2)
+    mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", n_jobs=2)
+    X = np.hstack([step.fit_transform(tracks[["audio"]]) for step in (mel, mfcc)])
+    n_pixels = np.prod(mel.image_shape_)
+
+    def of_columns(columns, *steps):
+        return Pipeline([("columns", ColumnTransformer([("of", "passthrough", columns)])), *steps])
+
+    vae = TrackVAE(image_shape=mel.image_shape_)
+    embeddings = {
+        " ".join(f"{name}={value}" for name, value in setting.items()): of_columns(
+            slice(0, n_pixels), ("vae", clone(vae).set_params(**setting))
+        )
+        for setting in SETTINGS
+    }
+    return compare_embeddings(
+        embeddings,
+        X,
+        targets,
+        features=of_columns(slice(n_pixels, None), *SCALE),
+        n_seeds=n_seeds,
+        n_jobs=n_jobs,
+        verbose=1,
+    )
+
+
 def compare_held_out(folder, n_seeds):
     """Return scores of VAE() on GTZAN: of 700 tracks that it is fitted on, of 300 others."""
     X, genres = load_gtzan(folder)
@@ -189,7 +236,7 @@ def main(argv=None):
         "--data",
         nargs="*",
         default=["gtzan", "gtzan-held-out", "songs-mfcc", "songs"],
-        help="which of gtzan, gtzan-held-out, songs-mfcc, songs and songs-mel",
+        help="which of gtzan, gtzan-held-out, songs-mfcc, songs, songs-settings and songs-mel",
     )
     args = parser.parse_args(argv)
     if "SKLEARN_MUSIC_DATA" not in os.environ:
@@ -200,8 +247,9 @@ def main(argv=None):
         if data == "gtzan-held-out":
             print(f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds)}", flush=True)
             continue
-        if data == "songs":
-            scores = compare_songs(folder, args.seeds, args.jobs)
+        if data in ("songs", "songs-settings"):
+            compare = compare_songs if data == "songs" else compare_settings
+            scores = compare(folder, args.seeds, args.jobs)
             print(f"\n{data}, mean ± 95 % interval over {args.seeds} seeds\n")
             print(format_comparison(scores), flush=True)
             continue
