@@ -11,6 +11,7 @@ copyright = "The sklearn_music developers"
 version = release = sklearn_music.__version__
 
 extensions = [
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",

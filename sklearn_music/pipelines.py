@@ -6,8 +6,8 @@ KMeans. `make_track_vae_pipeline` is the one to begin with. The others are the t
 course project that this library grew out of: easy (`make_pca_pipeline`, `make_vae_pipeline`),
 medium (`make_conv_vae_pipeline`) and hard (`make_beta_cvae_pipeline`). What no argument sets,
 `set_params` does; who changes the size of the spectrograms (the ``duration`` of the step ``mel``,
-say) sets the embedder's ``image_shape`` with it. The weights of the blocks are one parameter for
-a search, ``transformer_weights`` of the first step.
+say) of a ConvVAE or BetaCVAE sets the embedder's ``image_shape`` with it. The weights of the
+blocks are one parameter for a search, ``transformer_weights`` of the first step.
 """
 
 from sklearn.cluster import KMeans
@@ -75,15 +75,13 @@ def make_track_vae_pipeline(
     >>> from sklearn_music.pipelines import make_track_vae_pipeline
     >>> tracks = make_music(20, duration=1.0, random_state=0).data
     >>> pipe = make_track_vae_pipeline(3, lyrics_weight=0, random_state=0).set_params(
-    ...     embed__audio__mel__duration=1.0,
-    ...     embed__audio__vae__image_shape=(64, -1),
-    ...     embed__audio__vae__max_epochs=2,
+    ...     embed__audio__mel__duration=1.0, embed__audio__vae__max_epochs=2
     ... )
     >>> pipe.fit_predict(tracks).shape
     (20,)
     """
     mel = SpectrogramExtractor(**_DEFAULT, memory=memory, n_jobs=n_jobs)
-    vae = TrackVAE(image_shape=_image_shape(_DEFAULT), random_state=random_state)
+    vae = TrackVAE(image_shape=(_DEFAULT["n_mels"], -1), random_state=random_state)
     audio = ("audio", Pipeline([("mel", mel), ("vae", vae)]), ["audio"])
     embed = _beside_lyrics(audio, audio_weight, lyrics_weight, random_state)
     return _clustered([("embed", embed)], n_clusters, random_state)

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import hypothesis
 import matplotlib as mpl
@@ -7,8 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from sklearn_music.features import _tracks
-
+# Processes that write numba's cache at once can spoil it. Nothing above imports numba.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    folder = Path(__file__).parent.parent / ".pytest_cache" / f"numba-{worker}"
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
 mpl.use("Agg")
 # A first call loads and compiles, and the machine may be busy.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -50,6 +53,8 @@ def write_tone(tmp_path):
 @pytest.fixture
 def count_decoded(monkeypatch):
     """The paths that were decoded, in order."""
+    from sklearn_music.features import _tracks
+
     decoded = []
     read_audio = _tracks.read_audio
 

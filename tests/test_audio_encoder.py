@@ -244,6 +244,14 @@ def first_samples(n, waveform, sample_rate):
     return waveform[:n]
 
 
+def uses_it_inside(waveform, sample_rate):
+    return list(SCALE * sample for sample in waveform[:2])  # noqa: C400 (the generator is meant)
+
+
+def has_a_set(waveform, sample_rate):
+    return waveform[:2] if "a" in {"a", "b", "c", "d"} else waveform[:3]
+
+
 def closure(n):
     return lambda waveform, sample_rate: waveform[:n]
 
@@ -258,9 +266,11 @@ def test_what_a_function_is_to_the_cache(monkeypatch):
     assert key(functools.partial(first_samples, 2)) != key(functools.partial(first_samples, 3))
     assert key(closure(2)) == key(closure(2))
     assert key(closure(2)) != key(closure(3))
-    before = key(uses_another)
+    models = (uses_another, uses_it_inside)
+    before = [key(model) for model in models]
     monkeypatch.setattr(sys.modules[__name__], "SCALE", 2.0)
-    assert key(uses_another) != before
+    for model, key_before in zip(models, before, strict=True):
+        assert key(model) != key_before
 
 
 def test_a_model_that_cannot_be_told_from_others(write_tone, tmp_path):
@@ -275,9 +285,10 @@ def test_a_model_that_cannot_be_told_from_others(write_tone, tmp_path):
     assert AudioEncoder(locked).fit_transform([path]).shape == (1, 2)
 
 
-def test_another_process_knows_the_model(net, tmp_path):
+@pytest.mark.parametrize("name", ["net", "has_a_set"])
+def test_another_process_knows_the_model(net, tmp_path, name):
     """Though tensors lie elsewhere in its memory, and sets of strings are in another order."""
-    encoder = AudioEncoder(net)
+    encoder = AudioEncoder(net if name == "net" else has_a_set)
     (tmp_path / "encoder.pkl").write_bytes(pickle.dumps(encoder))
     script = (
         "import pickle, sys\n"

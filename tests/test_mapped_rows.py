@@ -114,5 +114,10 @@ def test_a_killed_fit_goes_on(rows, on_disk, tmp_path, monkeypatch):
 def test_nan_on_disk_is_found_before_the_training(rows, on_disk, monkeypatch):
     monkeypatch.setattr(_training.EmbeddingNet, "initialize", lambda self: pytest.fail("trains"))
     rows[150, 3] = np.nan
-    with pytest.raises(ValueError, match=r"rows from \d+ to \d+ of X: Input contains NaN"):
+    with pytest.raises(ValueError, match=r"rows of X from \d+, which is row 0 here, .* NaN"):
         VAE(3, max_epochs=1, consistency=0).fit(on_disk(rows))
+
+
+def test_a_copy_of_a_map_is_in_memory(rows, on_disk):
+    vae = VAE(3, max_epochs=1, random_state=0)
+    np.testing.assert_array_equal(vae.fit_transform(on_disk(rows).copy()), vae.fit_transform(rows))

@@ -220,6 +220,16 @@ def test_partial_fit_makes_the_clusters_from_its_first_rows(blobs):
         assert vade.predict_proba(X).shape == (90, 2)
 
 
+def test_epochs_one_by_one_are_those_of_a_fit(blobs):
+    X, labels = blobs
+    vade = VaDE(3, **SMALL)
+    for _ in range(20):
+        vade.partial_fit(X)
+    kl = [epoch["kl"] for epoch in vade.history_]
+    assert abs(kl[10] - kl[9]) > 10 * abs(kl[9] - kl[8])  # where the pretraining ends
+    assert adjusted_rand_score(labels, vade.labels_) > 0.95
+
+
 @pytest.mark.parametrize("n_rows", [1, 3])
 def test_too_few_rows(blobs, n_rows):
     with pytest.raises(ValueError, match=rf"n_samples={n_rows} rows for n_clusters=4"):

@@ -13,8 +13,13 @@ N_BUFFERED = 2**24
 
 def is_mapped(X):
     """Tell whether an array is on disk (a numpy.memmap, a zarr array), and not a small one."""
-    on_disk = isinstance(X, np.memmap) or (hasattr(X, "chunks") and not isinstance(X, np.ndarray))
-    return on_disk and len(X.shape) == 2 and X.shape[0] * X.shape[1] > N_BUFFERED
+    if isinstance(X, np.ndarray):
+        # A copy of a memmap is called one too.
+        on_disk = getattr(X, "_mmap", None) is not None
+    else:
+        on_disk = hasattr(X, "chunks")
+    is_table = on_disk and len(X.shape) == 2 and X.dtype.kind in "fiub"
+    return is_table and X.shape[0] * X.shape[1] > N_BUFFERED
 
 
 class MappedRows:
@@ -53,7 +58,9 @@ class MappedRows:
             rows = check_array(rows, ensure_all_finite=self.ensure_all_finite)
             return self.lay_out(rows)
         except ValueError as error:
-            raise ValueError(f"In the rows from {start} to {stop - 1} of X: {error}") from error
+            raise ValueError(
+                f"In the rows of X from {start}, which is row 0 here, to {stop - 1}: {error}"
+            ) from error
 
     def take(self, indices):
         """Return some rows, in this order; those that lie side by side are read at once."""
@@ -107,5 +114,6 @@ def chunks(X):
 
 def _forget_pages(X):
     """Give back the memory of what was read; the system keeps it as long as there is room."""
-    if isinstance(X, np.memmap) and X.mode != "c":  # whose changes are in these pages only
+    # The changes of a copy-on-write map are in these pages only. Windows has no such advice.
+    if isinstance(X, np.memmap) and X.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
         X._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

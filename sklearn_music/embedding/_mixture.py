@@ -86,6 +86,7 @@ class MixtureELBO(NegativeELBO):
         """Give an empty cluster one half of the largest, cut across its longest axis."""
         for part in (self.logits, self.means, self.log_variances):
             part[empty] = part[largest]
+        self.logits[[empty, largest]] -= math.log(2)
         axis = self.log_variances[largest].argmax()
         # Of a normal distribution, each half has its mean there.
         shift = math.sqrt(2 / math.pi) * (0.5 * self.log_variances[largest, axis]).exp()
@@ -100,7 +101,7 @@ class MixtureStart(Callback):
     ----------
     pretrain_epochs : int
         Number of epochs before; where the training ends earlier, the mixture begins with
-        its end.
+        its end, and another one goes on with the pretraining.
     n_init : int
         How often scikit-learn's mixture is fitted, from other centres; the best is taken.
     """
@@ -112,7 +113,9 @@ class MixtureStart(Callback):
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Begin the mixture where it is time."""
         criterion = net.criterion_
-        if not criterion.has_begun and len(net.history) > self.pretrain_epochs:
+        if len(net.history) <= self.pretrain_epochs:
+            criterion.has_begun = False  # what an earlier training ended with was for `predict`
+        elif not criterion.has_begun:
             self._begin(net, dataset_train)
         if criterion.has_begun:
             criterion.sizes_ = torch.zeros_like(criterion.logits)

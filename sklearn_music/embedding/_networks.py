@@ -27,6 +27,8 @@ class Network(nn.Module):
         Whether the encoder sees it too.
     """
 
+    side_weight = 1.0
+
     def __init__(self, n_features, n_condition, encode_condition):
         super().__init__()
         self.n_inputs = n_features - n_condition
@@ -49,11 +51,11 @@ class Network(nn.Module):
         """Return the squared error of each row's input; side features are a ConvNetwork's."""
         return (x[:, : self.n_inputs] - x_hat).square().sum(dim=1)
 
-    def n_observed(self, x):
-        """Return how many numbers of each row's input are there, (n_rows,)."""
+    def n_observed(self, x, side_weight=1.0):
+        """Return how many numbers of each row are there, (n_rows,), weighed as in `error`."""
         return torch.full_like(x[:, 0], self.n_inputs)
 
-    def forward(self, x, positive=None, noise=None):
+    def forward(self, x, positive=None, noise=None, side_weight=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
         And the means of the posteriors of rows and positives, where these are given. The noise of
@@ -65,7 +67,7 @@ class Network(nn.Module):
             noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
         x_hat = self.decode(z, self.condition(x)).float()
-        output = self.error(x, x_hat), z, mean, log_variance
+        output = self.error(x, x_hat, side_weight), z, mean, log_variance
         return output if positive is None else (*output, mean, self.encode(positive)[0].float())
 
 
@@ -191,9 +193,9 @@ class ConvNetwork(Network):
             parts.append(self.side_decoder(z))
         return torch.cat(parts, dim=1)
 
-    def n_observed(self, x):
-        """Return how many numbers of each row's input are there, (n_rows,)."""
-        n_side = self.n_inputs - self.n_pixels
+    def n_observed(self, x, side_weight=1.0):
+        """Return how many numbers of each row are there, (n_rows,), weighed as in `error`."""
+        n_side = side_weight * (self.n_inputs - self.n_pixels)
         return self.n_pixels + n_side * self.has_side(x)[:, 0].to(x.dtype)
 
     def error(self, x, x_hat, side_weight=None):

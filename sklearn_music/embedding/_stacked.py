@@ -410,7 +410,8 @@ class _Stack:
         of_criterion = dict(zip(self.names[1], weights[len(of_module) :], strict=True))
         output = functional_call(self.net.module_, of_module, batch, {"noise": noise})
         of_criterion |= {"beta": beta, "free_bits": free_bits}
-        n_inputs = self.net.module_.n_observed(batch[0]).mean()
+        module = self.net.module_
+        n_inputs = module.n_observed(batch[0], module.side_weight).mean()
         return functional_call(self.criterion, of_criterion, (output, n_inputs))
 
     def _orders(self):

@@ -74,7 +74,7 @@ class TrackNetwork(ConvNetwork):
         if n_side:
             self.side_encoder = _perceptron([n_side, self.n_side_units, 2 * n_components])
 
-    def forward(self, x, positive=None, noise=None):
+    def forward(self, x, positive=None, noise=None, side_weight=None):
         """Return the error of one draw from the posterior of a random window, and so on.
 
         As `Network.forward`; with `ties_windows` also the mean of the posterior of that
@@ -100,7 +100,7 @@ class TrackNetwork(ConvNetwork):
             noise = mean.new_empty(mean.shape).normal_()
         z = mean + (0.5 * log_variance).exp() * noise
         x_hat = self.decode(z, self.condition(view)).float()
-        output = self.error(view, x_hat), z, mean, log_variance
+        output = self.error(view, x_hat, side_weight), z, mean, log_variance
         if not self.ties_windows:
             return output
         other = self._augmented(self._window(self._random_view(x, images, n_frames)))
@@ -135,11 +135,14 @@ class TrackNetwork(ConvNetwork):
         image = self._window(view)[:, :, frames] * self.band_scale + self.band_mean
         return torch.cat([image.flatten(start_dim=1), view[:, self.n_pixels :]], dim=1)
 
-    def n_observed(self, x):
-        """Return how many numbers of the view of each row are there, (n_rows,)."""
+    def n_observed(self, x, side_weight=1.0):
+        """Return how many numbers of each view are there, (n_rows,), weighed as in `error`."""
         side = x[:, x.shape[1] - self.n_side :]
         has_side = ~side.isnan().any(dim=1)
-        return self.n_pixels * self.has_audio(x)[:, 0].to(x.dtype) + self.n_side * has_side
+        return (
+            self.n_pixels * self.has_audio(x)[:, 0].to(x.dtype)
+            + side_weight * self.n_side * has_side
+        )
 
     def has_audio(self, x):
         """Tell of each row or view whether it has a spectrogram, (n_rows, 1)."""

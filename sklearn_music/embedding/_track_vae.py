@@ -151,8 +151,14 @@ class TrackVAE(BaseEmbedder):
 
     Padding is found by the frames at the end of a row that are equal to one another.
 
-    `inverse_transform` returns the window that a place stands for, over and over.
-    `score_samples` is the mean over the windows of a row.
+    `inverse_transform` returns the window that a place stands for, over and over, at the mean
+    level: the level of a track is not kept.
+
+    Where all windows of a track are taken, they begin half a window apart; of the last frames,
+    up to half a window is in none.
+
+    `score_samples` is the mean over the windows of a row, with its side features beside each, in
+    units of `band_scale_`: compare it among models of the same windows and training rows only.
 
     References
     ----------

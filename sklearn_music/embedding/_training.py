@@ -189,7 +189,7 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        n_inputs = self.module_.n_observed(X[0]).mean()
+        n_inputs = self.module_.n_observed(X[0], self.module_.side_weight).mean()
         loss, (terms, sums) = self.criterion_(y_pred, n_inputs)
         if training:
             for name, term in terms.items():
@@ -417,7 +417,7 @@ def summarize(net, X, generator=None):
     error = n_observed = torch.zeros((), device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
-        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise)
+        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise, side_weight=1.0)
         totals += posterior_sums(net.criterion_.kl(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()

@@ -258,6 +258,9 @@ class _ModelHasher(joblib.hashing.NumpyHasher):
             # As bytes: NumPy has no bfloat16.
             data = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             obj = ("tensor", str(obj.dtype), tuple(obj.shape), data)
+        elif isinstance(obj, frozenset):
+            # In a code; its order is that of hashes, which differ from process to process.
+            obj = ("frozenset", sorted(joblib.hash(item) for item in obj))
         elif isinstance(obj, types.CodeType):
             obj = ("code", obj.co_code, obj.co_names, obj.co_consts)
         elif isinstance(obj, types.FunctionType) and self._is_own(obj):
@@ -266,10 +269,12 @@ class _ModelHasher(joblib.hashing.NumpyHasher):
                 obj = name
             else:
                 self._seen.add(id(obj))
-                around = inspect.getclosurevars(obj)
+                names = _names(obj.__code__) & obj.__globals__.keys()
+                around = {name: obj.__globals__[name] for name in sorted(names)}
+                around |= inspect.getclosurevars(obj).nonlocals
                 used = {
                     key: value
-                    for key, value in {**around.globals, **around.nonlocals}.items()
+                    for key, value in around.items()
                     if not isinstance(value, types.ModuleType)
                 }
                 obj = (*name, obj.__code__, obj.__defaults__, obj.__kwdefaults__, used)
@@ -277,3 +282,9 @@ class _ModelHasher(joblib.hashing.NumpyHasher):
 
     def _is_own(self, function):
         return function.__module__ == self._module or "<" in function.__qualname__
+
+
+def _names(code):
+    """Return the names of what a function's code uses, functions inside of it included."""
+    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return set(code.co_names).union(*(_names(code) for code in inner))

@@ -130,8 +130,9 @@ class ReconstructionDisplay:
         if len(names) != len(originals):
             raise ValueError(f"Got {len(names)} names for {len(originals)} tracks.")
         differences = reconstructions - originals
-        low, high = np.percentile(originals, [1, 100])
-        spread = np.percentile(np.abs(differences), 99) or 1.0  # 0 where nothing was lost
+        # A track without a spectrogram is NaN.
+        low, high = np.nanpercentile(originals, [1, 100])
+        spread = np.nanpercentile(np.abs(differences), 99) or 1.0  # 0 where nothing was lost
         level = {"cmap": "magma", "vmin": low, "vmax": high}
         columns = {
             "original": (originals, level),
