@@ -121,7 +121,7 @@ def main(argv=None):
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="processes of a GridSearchCV; 1: none")
-    parser.add_argument("--conv", action="store_true", help="ConvVAE too")
+    parser.add_argument("--networks", nargs="*", default=["dense"], help="dense, conv")
     parser.add_argument("--naive", action="store_true", help="row by row too, which takes long")
     parser.add_argument("--quick", action="store_true", help="only to see that it runs")
     args = parser.parse_args(argv)
@@ -138,15 +138,16 @@ def main(argv=None):
     )
     options = {"n_rounds": args.rounds, "n_jobs": args.jobs, "naive": args.naive}
     common = {"max_epochs": args.epochs, "device": args.device}
-    X, y = make_blobs(args.rows, 60, centers=10, cluster_std=4, random_state=0)
-    compare(
-        "VAE, hidden layers of 256 and 256, 16 components",
-        X,
-        y,
-        VAE(16, hidden_layer_sizes=(256, 256), **common),
-        **options,
-    )
-    if args.conv:
+    if "dense" in args.networks:
+        X, y = make_blobs(args.rows, 60, centers=10, cluster_std=4, random_state=0)
+        compare(
+            "VAE, hidden layers of 256 and 256, 16 components",
+            X,
+            y,
+            VAE(16, hidden_layer_sizes=(256, 256), **common),
+            **options,
+        )
+    if "conv" in args.networks:
         X, y = make_blobs(args.rows // 4, 32 * 64, centers=10, cluster_std=4, random_state=0)
         compare(
             "ConvVAE, images of 32 x 64, 16 components",

@@ -9,6 +9,7 @@ import argparse
 import ast
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -20,8 +21,9 @@ FOLDER = Path(__file__).parent
 COMMANDS = [
     ["bench_extraction.py"],
     ["bench_training.py", "--rounds", "3", "--epochs", "3"],
-    ["bench_grid.py", "--conv", "--rounds", "1"],
-    ["bench_memory.py"],
+    ["bench_grid.py", "--naive", "--epochs", "10", "--rounds", "1"],
+    ["bench_grid.py", "--networks", "conv", "--epochs", "2", "--rounds", "1"],
+    ["bench_memory.py", "--embedders", "import only", "VAE(consistency=0)"],
     ["count_parameters.py"],
 ]
 GPU_COMMANDS = [["bench_training.py", "--device", "cuda"], ["bench_grid.py", "--device", "cuda"]]
@@ -51,7 +53,7 @@ def section(script, *args):
     text = result.stdout.strip()
     if result.returncode:
         text += f"\n\n**It failed**: {result.stderr.strip().splitlines()[-1]}"
-    name = " ".join(["python", f"benchmarks/{script}", *args])
+    name = shlex.join(["python", f"benchmarks/{script}", *args])
     return f"## {title.rstrip('.')}\n\n`{name}`\n\n{text}\n", result.returncode
 
 
