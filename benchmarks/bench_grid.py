@@ -13,7 +13,7 @@ They are run in turn, in an order drawn anew for each round, after a short one o
 the median over the rounds of the time over that of GridSearchCV in the same round, with its
 range. Where others keep the cores busy, threads wait for one another, and processes for none.
 
-Usage: python benchmarks/bench_grid.py [--device cuda] [--conv] [--naive] [--quick]
+Usage: python benchmarks/bench_grid.py [--device cuda] [--networks dense conv] [--naive] [--quick]
 """
 
 import argparse
