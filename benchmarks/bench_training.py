@@ -335,7 +335,7 @@ def main(argv=None):
     compare(
         "VAE",
         X,
-        VAE(**common),
+        VAE(consistency=0, **common),  # the loop has no neighbours either
         partial(dense_vae, n_features=64),
         peers=[clustpy_vae, pythae_vae],
         n_rounds=args.rounds,

@@ -20,7 +20,7 @@ import torch
 FOLDER = Path(__file__).parent
 COMMANDS = [
     ["bench_extraction.py"],
-    ["bench_training.py", "--rounds", "3", "--epochs", "3"],
+    ["bench_training.py", "--rounds", "3"],
     ["bench_grid.py", "--naive", "--epochs", "10", "--rounds", "1"],
     ["bench_grid.py", "--networks", "conv", "--epochs", "2", "--rounds", "1"],
     ["bench_memory.py", "--embedders", "import only", "VAE(consistency=0)"],
