@@ -55,6 +55,12 @@ class Network(nn.Module):
         """Return how many numbers of each row are there, (n_rows,), weighed as in `error`."""
         return torch.full_like(x[:, 0], self.n_inputs)
 
+    def draw(self, mean, log_variance, noise=None):
+        """Return a draw from the posterior of each row."""
+        if noise is None:
+            noise = mean.new_empty(mean.shape).normal_()
+        return mean + (0.5 * log_variance).exp() * noise
+
     def forward(self, x, positive=None, noise=None, side_weight=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
@@ -63,9 +69,7 @@ class Network(nn.Module):
         """
         # Under autocast only the layers are in half precision: sums of it would be too coarse.
         mean, log_variance = (part.float() for part in self.encode(x))
-        if noise is None:
-            noise = mean.new_empty(mean.shape).normal_()
-        z = mean + (0.5 * log_variance).exp() * noise
+        z = self.draw(mean, log_variance, noise)
         x_hat = self.decode(z, self.condition(x)).float()
         output = self.error(x, x_hat, side_weight), z, mean, log_variance
         return output if positive is None else (*output, mean, self.encode(positive)[0].float())

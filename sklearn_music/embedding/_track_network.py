@@ -96,9 +96,7 @@ class TrackNetwork(ConvNetwork):
                 for expert, is_hidden in zip(experts, hidden, strict=True)
             ]
         mean, log_variance = product(*experts)
-        if noise is None:
-            noise = mean.new_empty(mean.shape).normal_()
-        z = mean + (0.5 * log_variance).exp() * noise
+        z = self.draw(mean, log_variance, noise)
         x_hat = self.decode(z, self.condition(view)).float()
         output = self.error(view, x_hat, side_weight), z, mean, log_variance
         if not self.ties_windows:
@@ -137,16 +135,19 @@ class TrackNetwork(ConvNetwork):
 
     def n_observed(self, x, side_weight=1.0):
         """Return how many numbers of each view are there, (n_rows,), weighed as in `error`."""
-        side = x[:, x.shape[1] - self.n_side :]
-        has_side = ~side.isnan().any(dim=1)
-        return (
-            self.n_pixels * self.has_audio(x)[:, 0].to(x.dtype)
-            + side_weight * self.n_side * has_side
-        )
+        has_audio, has_side = self.has_audio(x)[:, 0], self.has_side(x)[:, 0]
+        return self.n_pixels * has_audio.to(x.dtype) + side_weight * self.n_side * has_side
 
     def has_audio(self, x):
         """Tell of each row or view whether it has a spectrogram, (n_rows, 1)."""
         return ~x[:, :1].isnan()
+
+    def has_side(self, x):
+        """Tell of each row or view whether its side features are all there, (n_rows, 1)."""
+        return ~self._side(x).isnan().any(dim=1, keepdim=True)
+
+    def _side(self, x):
+        return x[:, x.shape[1] - self.n_side :]
 
     def levelled(self, x):
         """Return spectrograms, each band standardised, each track at level 0, and their lengths."""
@@ -179,8 +180,8 @@ class TrackNetwork(ConvNetwork):
         """Return a window of each track and its side features; a shorter track is repeated."""
         frames = starts[:, None] + torch.arange(self.window_frames, device=x.device)
         frames = (frames % n_frames[:, None])[:, None].expand(-1, self.n_bands, -1)
-        side = x[:, x.shape[1] - self.n_side :]
-        return torch.cat([images.gather(2, frames).flatten(start_dim=1), side], dim=1)
+        window = images.gather(2, frames).flatten(start_dim=1)
+        return torch.cat([window, self._side(x)], dim=1)
 
     def _window(self, view):
         return view[:, : self.n_pixels].reshape(-1, self.n_bands, self.window_frames)
@@ -222,7 +223,7 @@ class TrackNetwork(ConvNetwork):
         if self.side_encoder is None:
             return []
         has_side = self.has_side(view)
-        side = torch.where(has_side, view[:, self.n_pixels :], 0.0)
+        side = torch.where(has_side, self._side(view), 0.0)
         return [_expert(self.side_encoder(side), has_side)]
 
 
