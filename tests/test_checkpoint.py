@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skorch.callbacks import GradientNormClipping
 
-from sklearn_music import VAE, ConvVAE, VaDE
+from sklearn_music import VAE, ConvVAE, TrackVAE, VaDE
 
 # Kills itself where it is said to, in the middle of an epoch.
 SCRIPT = """
@@ -83,6 +83,17 @@ def test_a_mixture_goes_on_too(blobs, tmp_path, interrupt, epoch):
     expected = vade.fit(X).predict_proba(X)
     interrupt(vade.set_params(checkpoint_dir=tmp_path), X, epoch)
     np.testing.assert_array_equal(vade.fit(X).predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("epoch", [2, 4, 9])
+def test_neighbors_in_the_latent_space_go_on_too(blobs, tmp_path, interrupt, epoch):
+    X, _ = blobs
+    vae = TrackVAE(
+        2, image_shape=(2, -1), window_frames=2, channels=(4,), max_epochs=10, random_state=0
+    )
+    expected = vae.set_params(device="cpu").fit_transform(X)
+    interrupt(vae.set_params(checkpoint_dir=tmp_path), X, epoch)
+    np.testing.assert_array_equal(vae.fit_transform(X), expected)
 
 
 def test_a_damaged_checkpoint_is_said_and_left(blobs, tmp_path, interrupt):

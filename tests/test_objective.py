@@ -1,10 +1,13 @@
 """The convention: both terms are sums over dimensions, means over rows, beta on the KL."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
@@ -13,8 +16,10 @@ from sklearn_music import VAE
 from sklearn_music.embedding._networks import DenseNetwork
 from sklearn_music.embedding._objective import (
     NegativeELBO,
+    cosine_similarity,
     cubature_nodes,
     elbo,
+    heavy_tailed_similarity,
     info_nce,
     kl_divergence,
     total_correlation,
@@ -51,12 +56,26 @@ def test_the_loss_does_not_depend_on_the_batch_size():
     torch.testing.assert_close(whole, sum(halves) / 2)
 
 
-def test_info_nce_by_hand():
+def heavy_tailed_by_hand(mean, positive):
+    return 1 / (1 + np.exp(0.3) * ((mean[:, None] - positive[None]) ** 2).sum(axis=2))
+
+
+def cosine_by_hand(mean, positive):
+    return np.exp((1 - cdist(mean, positive, "cosine")) / 0.2)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "by_hand"),
+    [
+        (partial(heavy_tailed_similarity, log_scale=torch.tensor(0.3)), heavy_tailed_by_hand),
+        (partial(cosine_similarity, temperature=0.2), cosine_by_hand),
+    ],
+)
+def test_info_nce_by_hand(similarity, by_hand):
     mean, positive = torch.randn(2, 5, 3, dtype=torch.float64)
-    log_scale = torch.tensor(0.3, dtype=torch.float64)
-    alike = 1 / (1 + np.exp(0.3) * (mean[:, None] - positive[None]).square().sum(dim=2))
-    expected = -(alike.diagonal() / alike.sum(dim=1)).log().mean()
-    torch.testing.assert_close(info_nce(mean, positive, log_scale), expected)
+    alike = by_hand(mean.numpy(), positive.numpy())
+    expected = -np.log(alike.diagonal() / alike.sum(axis=1)).mean()
+    assert info_nce(similarity(mean, positive)).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 5, 40])

@@ -195,7 +195,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     net,
                     X,
                     X_valid,
-                    positives=self._positives,
+                    positives=(lambda _: state["positives"]) if state else self._positives,
                     epochs=epochs - (len(net.history) if state else 0),
                     amp=self.amp,
                     compile=self.compile,

@@ -59,9 +59,15 @@ class Checkpoint(Callback):
         if torch.device(net.device).type == "cuda":
             torch.cuda.set_rng_state(torch.from_numpy(state["cuda_random"]), net.device)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Write a file that is whole or not there, whenever the process ends."""
-        state = {"seed": self.seed, "net": get_state(net), "random": torch.get_rng_state().numpy()}
+        positives = dataset_train.positives
+        state = {
+            "seed": self.seed,
+            "net": get_state(net),
+            "random": torch.get_rng_state().numpy(),
+            "positives": None if positives is None else positives.numpy(),
+        }
         if torch.device(net.device).type == "cuda":
             state["cuda_random"] = torch.cuda.get_rng_state(net.device).numpy()
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -100,8 +100,8 @@ def part(X, indices):
 
 
 def read(X, start, stop):
-    """Return the rows from `start` up to `stop` of an array or of rows on disk."""
-    return X[start:stop] if isinstance(X, np.ndarray) else X.read(start, stop)
+    """Return the rows from `start` up to `stop` of an array, a tensor or rows on disk."""
+    return X.read(start, stop) if isinstance(X, MappedRows) else X[start:stop]
 
 
 def chunks(X):

@@ -32,12 +32,28 @@ def total_correlation(z, mean, log_variance, n_rows):
     return (joint - marginals).mean()
 
 
-def info_nce(mean, positive, log_scale):
+def info_nce(similarity):
     """Return how badly each row's positive is told from those of the other rows, in nats.
 
-    InfoNCE (van den Oord et al., "Representation Learning with Contrastive Predictive
-    Coding", 2018, equation 4) with the heavy-tailed similarity of t-SNE, as Damrich et
-    al., "From t-SNE to UMAP with contrastive learning", 2023, have it; its scale is learnt.
+    Van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018,
+    equation 4.
+
+    Parameters
+    ----------
+    similarity : Tensor of shape (n_rows, n_rows)
+        Of each row and each positive; that of a row with its own stands on the diagonal.
+    """
+    which = torch.arange(len(similarity), device=similarity.device)
+    # A batch may have no pair.
+    total = nn.functional.cross_entropy(similarity, which, reduction="sum")
+    return total / max(1, len(similarity))
+
+
+def heavy_tailed_similarity(mean, positive, log_scale):
+    """Return the logarithm of 1 / (1 + d²) of all pairs, where d is their scaled distance.
+
+    That of t-SNE, as Damrich et al., "From t-SNE to UMAP with contrastive learning", 2023,
+    have it.
 
     Parameters
     ----------
@@ -48,10 +64,17 @@ def info_nce(mean, positive, log_scale):
     """
     # By differences: products would cancel where rows are close together.
     distance = torch.cdist(mean, positive, compute_mode="donot_use_mm_for_euclid_dist")
-    similarity = -torch.log1p(log_scale.exp() * distance.square())
-    which = torch.arange(len(mean), device=mean.device)
-    # A batch may have no pair.
-    return nn.functional.cross_entropy(similarity, which, reduction="sum") / max(1, len(mean))
+    return -torch.log1p(log_scale.exp() * distance.square())
+
+
+def cosine_similarity(mean, positive, temperature):
+    """Return the cosine of all pairs of places, divided by a temperature.
+
+    Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", 2020,
+    equation 1.
+    """
+    mean, positive = (nn.functional.normalize(places, dim=1) for places in (mean, positive))
+    return mean @ positive.T / temperature
 
 
 class NegativeELBO(nn.Module):
@@ -74,6 +97,9 @@ class NegativeELBO(nn.Module):
         Weight of the total correlation (Chen et al., 2018).
     consistency : float, default=0.0
         Weight of the term that ties each row to its positive, where there are positives.
+    temperature : float, default=None
+        Of the cosine similarity in that term; None takes the heavy-tailed one, whose scale
+        is learnt.
     """
 
     def __init__(
@@ -83,6 +109,7 @@ class NegativeELBO(nn.Module):
         decoder_variance="unit",
         total_correlation=0.0,
         consistency=0.0,
+        temperature=None,
     ):
         super().__init__()
         self.beta = beta
@@ -90,6 +117,7 @@ class NegativeELBO(nn.Module):
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
         self.consistency = consistency
+        self.temperature = temperature
         # Always there, so that a warm start may turn the consistency on.
         self.log_scale = nn.Parameter(torch.zeros(()))
         if decoder_variance == "learned":
@@ -120,7 +148,7 @@ class NegativeELBO(nn.Module):
             terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
             loss = loss + self.total_correlation * terms["total_correlation"]
         if pair:
-            terms["consistency"] = info_nce(pair[0], pair[1], self.log_scale)
+            terms["consistency"] = info_nce(self._similarity(*pair))
             loss = loss + self.consistency * terms["consistency"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)
@@ -129,6 +157,11 @@ class NegativeELBO(nn.Module):
     def kl(self, mean, log_variance):
         """Return the divergence from the prior, in nats, a value per row and component."""
         return kl_divergence(mean, log_variance)
+
+    def _similarity(self, mean, positive):
+        if self.temperature is None:
+            return heavy_tailed_similarity(mean, positive, self.log_scale)
+        return cosine_similarity(mean, positive, self.temperature)
 
     def _reconstruction(self, error, n_inputs):
         """Return the mean negative log-likelihood less its constant, from the squared error."""

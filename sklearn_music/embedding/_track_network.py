@@ -78,8 +78,8 @@ class TrackNetwork(ConvNetwork):
         """Return the error of one draw from the posterior of a random window, and so on.
 
         As `Network.forward`; with `ties_windows` also the mean of the posterior of that
-        window, and of another one of the track, both without the side features, which
-        would give the track away.
+        window, and of one of the positive, which is the track itself where it is not given:
+        both without the side features, which would give the track away.
         """
         images, n_frames = self.levelled(x)
         view = self._random_view(x, images, n_frames)
@@ -101,9 +101,13 @@ class TrackNetwork(ConvNetwork):
         output = self.error(view, x_hat, side_weight), z, mean, log_variance
         if not self.ties_windows:
             return output
+        if positive is not None:
+            x = positive
+            images, n_frames = self.levelled(x)
         other = self._augmented(self._window(self._random_view(x, images, n_frames)))
-        there = has_audio[:, 0]
-        places = (product(audio)[0], product(self._audio_expert(other, has_audio))[0])
+        other_has_audio = self.has_audio(x)
+        there = (has_audio & other_has_audio)[:, 0]
+        places = (product(audio)[0], product(self._audio_expert(other, other_has_audio))[0])
         return (*output, *(place[there] for place in places))
 
     def encode(self, x):

@@ -49,11 +49,19 @@ class TrackVAE(BaseEmbedder):
         not told by what any recording has: a smooth random equaliser (a tenth of a band's
         standard deviation per wave), a shift by up to one of 64 bands, and masks over up to
         an eighth of the bands and of the frames, each times this. 0 changes nothing.
-    beta : float, default=4.0
+    beta : float, default=1.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
-    consistency : float, default=1000.0
-        Weight of the term that ties two windows of a track. At 0 there is none.
+    consistency : float, default=100.0
+        Weight of the term that ties two windows of a track, or of neighbours. At 0 there is
+        none.
+    temperature : float, default=0.2
+        What the cosine of two places is divided by in that term: the lower, the more it is
+        about the tracks that are most alike.
+    n_neighbors : int, default=5
+        After a quarter of `max_epochs`, a window is tied half of the time to one of another
+        track, drawn from this many nearest ones in the latent space of the moment. At 0
+        never.
     kl_warmup : int, default=0
         Number of epochs over which the weight of the KL divergence rises to beta, which
         it never reaches where `max_epochs` is lower.
@@ -188,6 +196,8 @@ class TrackVAE(BaseEmbedder):
         "side_weight": [Interval(Real, 0, None, closed="left")],
         "augmentation": [Interval(Real, 0, None, closed="left")],
         "consistency": [Interval(Real, 0, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_neighbors": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -199,8 +209,10 @@ class TrackVAE(BaseEmbedder):
         channels=(16, 32, 64),
         side_weight=1000.0,
         augmentation=2.0,
-        beta=4.0,
-        consistency=1000.0,
+        beta=1.0,
+        consistency=100.0,
+        temperature=0.2,
+        n_neighbors=5,
         kl_warmup=0,
         free_bits=0.0,
         decoder_variance="unit",
@@ -228,6 +240,8 @@ class TrackVAE(BaseEmbedder):
         self.augmentation = augmentation
         self.beta = beta
         self.consistency = consistency
+        self.temperature = temperature
+        self.n_neighbors = n_neighbors
         self.kl_warmup = kl_warmup
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
@@ -280,7 +294,12 @@ class TrackVAE(BaseEmbedder):
         self.band_scale_ = getattr(scaler, "scale_", np.ones(n_bands))
 
     def _settings(self, n_features):
-        return super()._settings(n_features) | {"criterion__consistency": float(self.consistency)}
+        return super()._settings(n_features) | {
+            "criterion__consistency": float(self.consistency),
+            "criterion__temperature": float(self.temperature),
+            "callbacks__neighbors__n_neighbors": int(self.n_neighbors) if self.consistency else 0,
+            "callbacks__neighbors__first_epoch": int(self.max_epochs) // 4,
+        }
 
     def _network_settings(self, n_features):
         return {

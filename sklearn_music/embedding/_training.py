@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..exceptions import DivergenceError
 from ._mapped_rows import N_BUFFERED, MappedRows, read
+from ._neighbors import nearest_rows
 from ._objective import NegativeELBO, is_active, posterior_sums
 
 # Numbers that a fitted net works on at a time; it bounds the memory, not the result.
@@ -50,6 +51,10 @@ class Rows(Dataset):
             X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
             X = X.to(device) if _fits(X, self.device) else X
         self.X = X
+        self.set_positives(positives)
+
+    def set_positives(self, positives):
+        """Tie each row to others."""
         self.positives = None if positives is None else torch.from_numpy(positives)
 
     def __len__(self):
@@ -184,6 +189,7 @@ class EmbeddingNet(NeuralNet):
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("terms", TermsLog()),
+            ("neighbors", LatentNeighbors()),
             ("print_log", PrintLog()),
         ]
 
@@ -251,6 +257,49 @@ class TermsLog(Callback):
                 f"The loss became {loss} in epoch {len(net.history)}. Scale the columns of X "
                 f"(StandardScaler) or lower the learning rate (lr={net.lr})."
             )
+
+
+class LatentNeighbors(Callback):
+    """Ties each row to its neighbours of the moment in the latent space, as often as to itself.
+
+    Dwibedi et al., "With a Little Help from My Friends: Nearest-Neighbor Contrastive Learning
+    of Visual Representations", 2021, have the nearest one in place of the row itself.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=0
+        How many; 0 ties no row to another one.
+    first_epoch : int, default=0
+        Number of epochs before there are any: a network that has learnt nothing has none
+        that mean something.
+    """
+
+    # In which the latent space changes little: to find them takes as long as such an epoch.
+    n_epochs = 5
+
+    def __init__(self, n_neighbors=0, first_epoch=0):
+        self.n_neighbors = n_neighbors
+        self.first_epoch = first_epoch
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Find them, where there are none yet or these have grown old."""
+        age = len(net.history) - 1 - self.first_epoch
+        if (
+            not self.n_neighbors
+            or age < 0
+            or (dataset_train.positives is not None and age % self.n_epochs)
+        ):
+            return
+        near = nearest_rows(self._places(net, dataset_train.X), self.n_neighbors)
+        if near is not None:
+            itself = np.arange(len(near))[:, None].repeat(near.shape[1], axis=1)
+            dataset_train.set_positives(np.hstack([itself, near]))
+
+    @torch.no_grad()
+    def _places(self, net, X):
+        net.module_.eval()
+        means = [net.module_.encode_track(x)[0] for x in row_batches(X, net.device)]
+        return torch.cat(means).cpu().numpy()
 
 
 def resolve_device(device):
@@ -403,10 +452,10 @@ def _n_multiplications(net):
 
 
 def row_batches(X, device):
-    """Yield the rows of an array as tensors on the device, so many that they fit there."""
+    """Yield rows as tensors on the device, so many that they fit there."""
     n_rows = max(1, _N_VALUES // X.shape[1])
     for start in range(0, len(X), n_rows):
-        yield Rows(read(X, start, min(start + n_rows, len(X))), device).X
+        yield Rows(read(X, start, min(start + n_rows, len(X))), device).X.to(device)
 
 
 @torch.no_grad()

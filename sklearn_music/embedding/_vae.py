@@ -2,13 +2,10 @@
 
 from numbers import Integral, Real
 
-import numpy as np
-from joblib import parallel_config
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseEmbedder, check_widths
-from ._mapped_rows import chunks
+from ._neighbors import nearest_rows
 
 
 class VAE(BaseEmbedder):
@@ -215,16 +212,7 @@ class VAE(BaseEmbedder):
         return super()._settings(n_features) | {"criterion__consistency": float(self.consistency)}
 
     def _positives(self, X):
-        if not self.consistency or len(X) == 1:
-            return None
-        # A fit holds torch's random state, for which others in this process wait: if it then
-        # waited for workers of an outer backend, who wait for those, none would go on.
-        with parallel_config(backend="sequential"):
-            return np.concatenate([first + self._neighbors(rows) for first, rows in chunks(X)])
-
-    def _neighbors(self, X):
-        n_neighbors = min(self.n_neighbors, len(X) - 1)
-        return NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors(return_distance=False)
+        return nearest_rows(X, self.n_neighbors) if self.consistency else None
 
     def _network_settings(self, n_features):
         return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}
