@@ -137,8 +137,10 @@ def test_consistency_brings_windows_of_a_track_together(rng):
     assert ratio(1000) < 0.8 * ratio(0)
 
 
-def test_neighbors_bring_kinds_together(tracks):
+def test_neighbors_bring_kinds_together(tracks, rng):
     X, labels = tracks
+    # Each track has a colour of its own, too, which its windows know it by.
+    X = X + 6 * rng.standard_normal((80, 8)).repeat(40, axis=1)
 
     def ratio(n_neighbors):
         vae = TrackVAE(4, n_neighbors=n_neighbors, max_epochs=20, random_state=0, **TINY)
@@ -146,7 +148,7 @@ def test_neighbors_bring_kinds_together(tracks):
         alike = labels[:, None] == labels
         return distances[alike].mean() / distances[~alike].mean()
 
-    assert ratio(5) < 0.8 * ratio(0)
+    assert ratio(5) < 0.9 * ratio(0)
 
 
 @pytest.mark.parametrize("n_rows", [1, 2])

@@ -14,6 +14,9 @@ from ._networks import ConvNetwork, _perceptron, _posterior
 # A surer expert would overflow the sum of precisions.
 _MIN_LOG_VARIANCE = -20.0
 
+# Of a window's expert, before the training.
+_FIRST_LOG_VARIANCE = -4.0
+
 # Share of the tracks of which a step shows one part only, so that each expert learns to do alone.
 _ALONE = 0.5
 
@@ -71,6 +74,11 @@ class TrackNetwork(ConvNetwork):
         self.register_buffer("band_scale", torch.tensor(band_scale)[:, None])
         n_pooled = 2 * self.n_channels * self.shapes[-1][0]
         self.head = _perceptron([n_pooled, self.n_head_units, 2 * n_components])
+        *_, bias = self.head.parameters()
+        # The contrast, to which only directions count, leaves means small: behind wide draws of
+        # the beginning the decoder would not find them.
+        with torch.no_grad():
+            bias[n_components:] = _FIRST_LOG_VARIANCE
         if n_side:
             self.side_encoder = _perceptron([n_side, self.n_side_units, 2 * n_components])
 
@@ -259,6 +267,7 @@ def product(*experts):
 
 
 def _expert(outputs, is_there):
+    """Return the expert whose product with the prior alone has the mean that the head gives."""
     mean, log_variance = (part.float() for part in _posterior(outputs))
-    precision = (-log_variance.clamp(min=_MIN_LOG_VARIANCE)).exp() * is_there
-    return precision, precision * mean
+    precision = (-log_variance.clamp(min=_MIN_LOG_VARIANCE)).exp()
+    return precision * is_there, (1 + precision) * mean * is_there

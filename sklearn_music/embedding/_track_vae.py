@@ -52,7 +52,7 @@ class TrackVAE(BaseEmbedder):
     beta : float, default=1.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
-    consistency : float, default=100.0
+    consistency : float, default=300.0
         Weight of the term that ties two windows of a track, or of neighbours. At 0 there is
         none.
     temperature : float, default=0.2
@@ -150,9 +150,10 @@ class TrackVAE(BaseEmbedder):
     track from those of the other tracks of the batch; neither mean knows the side features,
     which would give the track away.
 
-    With experts :math:`N(\mu_i, \lambda_i^{-1})` beside the prior, the posterior is their
-    product [2]_, of precision :math:`1 + \sum_i \lambda_i` and mean
-    :math:`\sum_i \lambda_i \mu_i / (1 + \sum_i \lambda_i)`. The windows of a track, which
+    What one part says alone, the window or the side features, is the posterior
+    :math:`N(\mu_i, 1 / (1 + \lambda_i))`. Together they are the product of the two over the
+    prior [2]_, of precision :math:`1 + \sum_i \lambda_i` and mean
+    :math:`\sum_i (1 + \lambda_i) \mu_i / (1 + \sum_i \lambda_i)`. The windows of a track, which
     say nearly the same, count as one expert: the geometric mean of theirs. A quarter of the
     tracks of a step, drawn at random, hide their window from the encoder, another quarter their
     side features, so that each expert learns to do alone.
@@ -210,7 +211,7 @@ class TrackVAE(BaseEmbedder):
         side_weight=1000.0,
         augmentation=2.0,
         beta=1.0,
-        consistency=100.0,
+        consistency=300.0,
         temperature=0.2,
         n_neighbors=5,
         kl_warmup=0,
