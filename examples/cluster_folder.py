@@ -32,7 +32,7 @@ def main(argv=None):
     parser.add_argument("--targets", nargs="*", default=["genre", "language"], help="columns")
     parser.add_argument("--clusters", type=int, help="default: as many as there are genres")
     parser.add_argument("--duration", type=float, default=30.0, help="seconds per track")
-    parser.add_argument("--lyrics-weight", type=float, default=8.0, help="that of audio is 1")
+    parser.add_argument("--lyrics-weight", type=float, default=3.0, help="that of audio is 1")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--jobs", type=int, default=2, help="number of workers")
     args = parser.parse_args(argv)

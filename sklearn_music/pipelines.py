@@ -50,8 +50,8 @@ def make_track_vae_pipeline(
     audio_weight, lyrics_weight : float, default=1.0 and 3.0
         What the columns of a block are multiplied by. The latent space had a variance
         of 3 to 6 on the songs of the guide, the lyrics' rows have length 1: with a weight of 3
-        theirs is a little more, and both are found. At 0 the pipeline has no block of lyrics, and the table need not
-        have the column.
+        theirs is a little more, and both are found. At 0 the pipeline has no block of lyrics,
+        and the table need not have the column.
     memory : str, path or joblib.Memory, default=None
         Where SpectrogramExtractor keeps the spectrograms.
     n_jobs : int, default=None
