@@ -39,7 +39,7 @@ class TrackVAE(BaseEmbedder):
     channels : sequence of int, default=(16, 32, 64)
         Channels of the encoder's convolutions, each of which halves the window; the
         decoder mirrors them.
-    side_weight : float, default=1000.0
+    side_weight : float, default=30.0
         Weight of the side features' squared error; that of the window is 1. It is the one
         weight of the fusion: the more, the more of the latent space the side features have.
         At the default both have some, where the side features of a row are as long as a
@@ -208,7 +208,7 @@ class TrackVAE(BaseEmbedder):
         image_shape=(1, -1),
         window_frames=32,
         channels=(16, 32, 64),
-        side_weight=1000.0,
+        side_weight=30.0,
         augmentation=2.0,
         beta=1.0,
         consistency=300.0,
