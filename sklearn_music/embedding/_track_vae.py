@@ -18,8 +18,9 @@ class TrackVAE(BaseEmbedder):
 
     A whole spectrogram's reconstruction spends the latent space on where the notes fall.
     Here the network sees a short window of each track at a time, drawn anew in each epoch,
-    and a second term of the loss, `consistency`, ties two windows of one track: what they
-    share is how the track sounds. `transform` gives one place per track.
+    and a second term of the loss, `consistency`, ties two windows of one track, or of two
+    tracks that are neighbours: what they share is how they sound. `transform` gives one place
+    per track.
 
     Each row starts with a spectrogram as SpectrogramExtractor lays it out, unscaled: it is
     standardised band by band and levelled track by track here. The columns behind it, if
@@ -56,12 +57,12 @@ class TrackVAE(BaseEmbedder):
         Weight of the term that ties two windows of a track, or of neighbours. At 0 there is
         none.
     temperature : float, default=0.2
-        What the cosine of two places is divided by in that term: the lower, the more it is
-        about the tracks that are most alike.
+        What the cosine of two places is divided by in that term: the lower it is, the more
+        count the tracks that are most alike.
     n_neighbors : int, default=5
-        After a quarter of `max_epochs`, a window is tied half of the time to one of another
-        track, drawn from this many nearest ones in the latent space of the moment. At 0
-        never.
+        After a quarter of `max_epochs`, half of the windows are tied to one of another track:
+        of the so many nearest ones in the latent space, which are found anew every five epochs.
+        At 0 none is.
     kl_warmup : int, default=0
         Number of epochs over which the weight of the KL divergence rises to beta, which
         it never reaches where `max_epochs` is lower.
@@ -146,9 +147,14 @@ class TrackVAE(BaseEmbedder):
     Notes
     -----
     The loss is that of `VAE`, of a window in place of a row. `consistency` adds that many
-    times the InfoNCE loss [1]_ of telling, by its latent mean, another window of the same
-    track from those of the other tracks of the batch; neither mean knows the side features,
-    which would give the track away.
+    times the InfoNCE loss [1]_ of telling, by the cosine of their latent means [3]_, another
+    window of the same track or of a neighbour [4]_ from those of the other tracks of the batch;
+    neither mean knows the side features, which would give the track away, though the
+    neighbours are those by all that is there.
+
+    A cosine leaves the lengths free: how large the latent space is, reconstruction and KL
+    divergence decide, and it is not the same for each collection. Look at its variance where
+    other columns come beside it.
 
     What one part says alone, the window or the side features, is the posterior
     :math:`N(\mu_i, 1 / (1 + \lambda_i))`. Together they are the product of the two over the
@@ -175,6 +181,10 @@ class TrackVAE(BaseEmbedder):
        Contrastive Predictive Coding", 2018.
     .. [2] M. Wu and N. Goodman, "Multimodal Generative Models for Scalable
        Weakly-Supervised Learning", NeurIPS 2018.
+    .. [3] T. Chen et al., "A Simple Framework for Contrastive Learning of Visual
+       Representations", ICML 2020.
+    .. [4] D. Dwibedi et al., "With a Little Help from My Friends: Nearest-Neighbor
+       Contrastive Learning of Visual Representations", ICCV 2021.
 
     Examples
     --------

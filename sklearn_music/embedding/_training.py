@@ -274,7 +274,7 @@ class LatentNeighbors(Callback):
         that mean something.
     """
 
-    # In which the latent space changes little: to find them takes as long as such an epoch.
+    # Between two searches, which look at all of each row: they take longer than an epoch.
     n_epochs = 5
 
     def __init__(self, n_neighbors=0, first_epoch=0):
@@ -284,11 +284,9 @@ class LatentNeighbors(Callback):
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Find them, where there are none yet or these have grown old."""
         age = len(net.history) - 1 - self.first_epoch
-        if (
-            not self.n_neighbors
-            or age < 0
-            or (dataset_train.positives is not None and age % self.n_epochs)
-        ):
+        if not self.n_neighbors or age < 0:
+            return
+        if dataset_train.positives is not None and age % self.n_epochs:
             return
         near = nearest_rows(self._places(net, dataset_train.X), self.n_neighbors)
         if near is not None:
