@@ -1,5 +1,6 @@
 """The variational autoencoder over tracks of many windows."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -309,7 +310,7 @@ class TrackVAE(BaseEmbedder):
             "criterion__consistency": float(self.consistency),
             "criterion__temperature": float(self.temperature),
             "callbacks__neighbors__n_neighbors": int(self.n_neighbors) if self.consistency else 0,
-            "callbacks__neighbors__first_epoch": int(self.max_epochs) // 4,
+            "callbacks__neighbors__first_epoch": math.ceil(self.max_epochs / 4),
         }
 
     def _network_settings(self, n_features):
