@@ -76,11 +76,17 @@ def test_one_size_may_be_left_open(images, shape):
         ((7, -1), "needs a multiple of 7 columns, but X has 88"),
         ((-1, -1), "only one may be -1"),
         ((0, 88), "expected sizes from 1 up"),
+        ((88,), "expected two sizes"),
     ],
 )
 def test_a_wrong_shape_says_both_numbers(images, shape, message):
     with pytest.raises(ValueError, match=message):
         ConvVAE(2, image_shape=shape).fit(images[0])
+
+
+def test_a_network_without_channels_is_an_error(images):
+    with pytest.raises(ValueError, match=r"Got channels=\(\), expected at least 1 size"):
+        ConvVAE(2, image_shape=(8, 11), channels=()).fit(images[0])
 
 
 def test_side_features_join_the_latent_space(images, rng):

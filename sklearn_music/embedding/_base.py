@@ -453,8 +453,12 @@ def check_image_shape(image_shape, n_columns):
     Raises
     ------
     ValueError
-        If it needs more columns than there are, or -1 does not come out even.
+        If it is no pair, needs more columns than there are, or -1 does not come out even.
     """
+    if len(image_shape) != 2:
+        raise ValueError(
+            f"Got image_shape={image_shape!r}, expected two sizes, of bands and of frames."
+        )
     height, width = image_shape
     for size in (height, width):
         check_scalar(size, "image_shape[i]", Integral)
@@ -479,8 +483,10 @@ def check_image_shape(image_shape, n_columns):
     return [int(height), int(width)]
 
 
-def check_widths(widths, name):
-    """Return the sizes of layers as a list of int."""
+def check_widths(widths, name, n_min=0):
+    """Return the sizes of layers, of which there are so many at least, as a list of int."""
+    if len(widths) < n_min:
+        raise ValueError(f"Got {name}={widths!r}, expected at least {n_min} size.")
     for width in widths:
         check_scalar(width, f"{name}[i]", Integral, min_val=1)
     return [int(width) for width in widths]

@@ -207,7 +207,7 @@ def conv_settings(embedder, n_inputs):
     """Return the arguments of a `ConvNetwork` over so many inputs."""
     return {
         "image_shape": check_image_shape(embedder.image_shape, n_inputs),
-        "channels": check_widths(embedder.channels, "channels"),
+        "channels": check_widths(embedder.channels, "channels", n_min=1),
         "side_weight": float(embedder.side_weight),
     }
 

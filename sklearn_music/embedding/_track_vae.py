@@ -317,7 +317,7 @@ class TrackVAE(BaseEmbedder):
         return {
             "image_shape": list(self.image_shape_),
             "window_frames": int(min(self.window_frames, self.image_shape_[1])),
-            "channels": check_widths(self.channels, "channels"),
+            "channels": check_widths(self.channels, "channels", n_min=1),
             "side_weight": float(self.side_weight),
             "augmentation": float(self.augmentation),
             "ties_windows": self.consistency > 0,
