@@ -136,8 +136,11 @@ def compare_songs(folder, n_seeds, n_jobs):
         hybrid = make_track_vae_pipeline(memory=memory)[:-1]
         mel, vae = (step for _, step in audio["embed"].transformers[0][1].steps)
         mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", memory=memory)
-        for extractor in (mel, mfcc):
-            clone(extractor).set_params(n_jobs=2, verbose=1).fit_transform(tracks[["audio"]])
+        for extractor in (mfcc, mel):
+            extractor = clone(extractor).set_params(n_jobs=2, verbose=1)
+            extractor.fit_transform(tracks[["audio"]])  # into the cache
+        # Of the recipe's -1 nothing is left over for the columns of lyrics.
+        vae = clone(vae).set_params(image_shape=extractor.image_shape_)
 
         def of_audio(*steps):
             return ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])])
