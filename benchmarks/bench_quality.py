@@ -246,8 +246,13 @@ def classify_songs(folder, n_seeds, n_jobs):
     rows = Parallel(n_jobs)(
         delayed(score)(seed, name, embed) for name, embed in ways.items() for seed in range(n_seeds)
     )
-    groups = pd.DataFrame(rows).groupby("embedding")
-    width = groups.sem() * student_t.ppf(0.975, n_seeds - 1)
+    return with_intervals(rows, "embedding")
+
+
+def with_intervals(rows, by):
+    """Return the mean of each group of rows, a seed each, and half its 95 % interval."""
+    groups = pd.DataFrame(rows).groupby(by)
+    width = groups.sem().mul(student_t.ppf(0.975, groups.size() - 1), axis=0)
     return groups.mean().join(width.add_suffix("_ci")).round(3)
 
 
@@ -269,9 +274,7 @@ def compare_held_out(folder, n_seeds):
             rows.append({"tracks": name})
             for score, scorer in CLUSTERING_SCORERS.items():
                 rows[-1][score] = scorer(pipe, X[part], genres.iloc[part])
-    groups = pd.DataFrame(rows).groupby("tracks")
-    width = groups.sem() * student_t.ppf(0.975, n_seeds - 1)
-    return groups.mean().join(width.add_suffix("_ci")).round(3)
+    return with_intervals(rows, "tracks")
 
 
 def main(argv=None):
