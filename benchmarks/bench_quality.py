@@ -59,8 +59,9 @@ CLUSTERERS = {
 }
 
 
-# Of TrackVAE, beside its defaults.
+# Of TrackVAE.
 SETTINGS = [
+    {},
     {"consistency": 0},
     {"consistency": 100},
     {"n_neighbors": 0},
@@ -190,18 +191,19 @@ def spectrograms_and_mfccs(tracks):
 
 
 def compare_settings(folder, n_seeds, n_jobs):
-    """Return the scores of the songs by audio under settings of TrackVAE other than its own."""
+    """Return the scores of the songs by audio under some settings of TrackVAE."""
     tracks, targets = load_tracks_and_targets(folder)
     images, image_shape, pooled = spectrograms_and_mfccs(tracks)
     n_pixels = images.shape[1]
 
-    def of_columns(columns, *steps):
-        return Pipeline([("columns", ColumnTransformer([("of", "passthrough", columns)])), *steps])
+    def of_columns(name, columns, *steps):
+        part = ColumnTransformer([(name, "passthrough", columns)])
+        return Pipeline([("columns", part), *steps])
 
     vae = TrackVAE(image_shape=image_shape)
     embeddings = {
-        " ".join(f"{name}={value}" for name, value in setting.items()): of_columns(
-            slice(0, n_pixels), ("vae", clone(vae).set_params(**setting))
+        ", ".join(f"{name}={value}" for name, value in setting.items()) or "defaults": of_columns(
+            "mel", slice(0, n_pixels), ("vae", clone(vae).set_params(**setting))
         )
         for setting in SETTINGS
     }
@@ -209,7 +211,7 @@ def compare_settings(folder, n_seeds, n_jobs):
         embeddings,
         np.hstack([images, pooled]),
         targets,
-        features=of_columns(slice(n_pixels, None), *SCALE),
+        features=of_columns("mfcc", slice(n_pixels, None), *SCALE),
         n_seeds=n_seeds,
         n_jobs=n_jobs,
         verbose=1,

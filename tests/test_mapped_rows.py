@@ -65,12 +65,30 @@ def test_a_copy_on_write_map_keeps_its_changes(rows, tmp_path):
     assert (X[:, 0] == 7).all()
 
 
-def test_zarr(rows, tmp_path):
+@pytest.fixture
+def in_chunks(rows, tmp_path):
+    """The rows as an array of zarr, in five chunks."""
     zarr = pytest.importorskip("zarr")
     X = zarr.create_array(tmp_path / "rows.zarr", shape=rows.shape, chunks=(50, 30), dtype="f4")
     X[:] = rows
+    return X
+
+
+def test_zarr(rows, in_chunks):
     vae = VAE(3, max_epochs=2, random_state=0)
-    np.testing.assert_array_equal(vae.fit(X).transform(X), vae.fit(rows).transform(rows))
+    np.testing.assert_array_equal(
+        vae.fit(in_chunks).transform(in_chunks), vae.fit(rows).transform(rows)
+    )
+
+
+def test_each_chunk_is_read_once(rows, in_chunks, rng, monkeypatch):
+    mapped = _mapped_rows.MappedRows(in_chunks, lambda block: block, True)
+    reads = []
+    read = mapped.read
+    monkeypatch.setattr(mapped, "read", lambda *bounds: reads.append(bounds) or read(*bounds))
+    wanted = rng.integers(len(rows), size=120)
+    np.testing.assert_array_equal(mapped.take(wanted), rows[wanted])
+    assert len(reads) == 5
 
 
 def test_every_row_once_in_an_epoch_from_few_stretches(rows, on_disk, monkeypatch):

@@ -63,14 +63,25 @@ class MappedRows:
             ) from error
 
     def take(self, indices):
-        """Return some rows, in this order; those that lie side by side are read at once."""
+        """Return some rows, in this order.
+
+        Those that lie side by side are read at once, and so are those of one chunk, which is
+        read as a whole anyway.
+        """
         indices = np.asarray(indices)
         order = np.argsort(indices)
-        breaks = np.flatnonzero(np.diff(indices[order]) != 1) + 1
         rows = np.empty((len(indices), self.shape[1]), dtype=np.float32)
-        for places in np.split(order, breaks):
-            rows[places] = self.read(indices[places[0]], indices[places[-1]] + 1)
+        for places in np.split(order, self._breaks(indices[order])):
+            first, last = indices[places[[0, -1]]]
+            rows[places] = self.read(first, last + 1)[indices[places] - first]
         return rows
+
+    def _breaks(self, indices):
+        """Return before which of the sorted indices another stretch of rows begins."""
+        chunks = getattr(self.X, "chunks", None)
+        if chunks is None:
+            return np.flatnonzero(np.diff(indices) > 1) + 1
+        return np.flatnonzero(np.diff(indices // np.max(chunks[0])) > 0) + 1
 
     def part(self, indices):
         """Return some rows as `MappedRows`."""
