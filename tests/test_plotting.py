@@ -267,6 +267,19 @@ def test_reconstructions(pipe, tracks):
     assert display.ax_[1, 0].get_xlabel() == "seconds"
 
 
+def test_reconstruction_of_a_track_without_a_spectrogram(rng):
+    originals, reconstructions = -40 + rng.standard_normal((2, 2, *IMAGE))
+    originals[0] = np.nan
+    display = ReconstructionDisplay(originals, reconstructions).plot()
+    original, reconstruction, difference = map(shown, display.ax_[0])
+    assert np.ma.getmaskarray(original).all()
+    assert np.ma.getmaskarray(difference).all()
+    np.testing.assert_allclose(reconstruction, reconstructions[0])
+    display.figure_.canvas.draw()
+    with pytest.raises(ValueError, match="NaN in place of every spectrogram"):
+        ReconstructionDisplay(originals[:1], reconstructions[:1]).plot()
+
+
 @pytest.mark.parametrize("frequency", [250.0, 1300.0, 9000.0])
 def test_a_tone_is_drawn_at_its_frequency(frequency):
     tone = np.sin(2 * np.pi * frequency * np.arange(22050) / 22050)

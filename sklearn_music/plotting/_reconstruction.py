@@ -12,7 +12,8 @@ class ReconstructionDisplay:
     Parameters
     ----------
     originals : array-like of shape (n_tracks, n_bands, n_frames)
-        The mel spectrograms, in dB.
+        The mel spectrograms, in dB. A track that could not be read is NaN, and its panels are
+        empty.
     reconstructions : array-like of shape (n_tracks, n_bands, n_frames)
         What the decoder made of them.
     names : sequence of str, default=None
@@ -118,7 +119,8 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If there are not as many reconstructions, or names, as originals.
+            If there are not as many reconstructions, or names, as originals, or if all of these
+            are NaN.
         """
         originals, reconstructions = np.asarray(self.originals), np.asarray(self.reconstructions)
         if originals.shape != reconstructions.shape or originals.ndim != 3 or not originals.size:
@@ -129,6 +131,11 @@ class ReconstructionDisplay:
         names = [""] * len(originals) if self.names is None else [str(name) for name in self.names]
         if len(names) != len(originals):
             raise ValueError(f"Got {len(names)} names for {len(originals)} tracks.")
+        if np.isnan(originals).all():
+            raise ValueError(
+                "Got NaN in place of every spectrogram, expected one at least: show tracks that "
+                "can be read."
+            )
         differences = reconstructions - originals
         # A track without a spectrogram is NaN.
         low, high = np.nanpercentile(originals, [1, 100])

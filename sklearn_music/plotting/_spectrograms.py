@@ -16,7 +16,7 @@ def draw_spectrogram(panel, image, display, **kwargs):
     # The edges of the filters, of which librosa would draw the first and last as centres.
     edges = librosa.mel_frequencies(len(image) + 2, fmin=display.fmin, fmax=fmax)
     mesh = librosa.display.specshow(
-        image,
+        np.nan_to_num(image),  # librosa fails where nothing is finite
         sr=display.sample_rate,
         hop_length=display.hop_length,
         x_axis="time",
@@ -25,6 +25,7 @@ def draw_spectrogram(panel, image, display, **kwargs):
         ax=panel,
         **kwargs,
     )
+    mesh.set_array(image)
     panel.set(xlabel="", ylabel="")
     return mesh
 
