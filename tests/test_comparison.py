@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from sklearn_music import VAE, BetaCVAE, GenreEncoder, SpectrogramExtractor
+from sklearn_music import VAE, BetaCVAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.metrics import compare_embeddings, format_comparison
 
@@ -238,6 +238,17 @@ def test_many_rows_are_subsampled_the_same_way_each_time(rng):
     pd.testing.assert_frame_equal(first, second)
     expected = silhouette_score(StandardScaler().fit_transform(X), y)
     assert first["silhouette"].iloc[1] == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:1 of .* tracks could not be used")
+def test_a_file_that_cannot_be_read_does_not_end_a_comparison(tmp_path):
+    music = make_music(24, duration=1.0, directory=tmp_path, random_state=0)
+    tracks = music.data
+    (tmp_path / "empty.wav").touch()
+    tracks.loc[3, "audio"] = str(tmp_path / "empty.wav")
+    lyrics = columns(("lyrics", LyricVectorizer(4), "lyrics"))
+    scores = compare_embeddings({"lyrics": lyrics}, tracks, tracks["genre"], n_seeds=1)
+    assert np.isfinite(scores["silhouette"]).all()
 
 
 def test_tables_of_tracks_are_compared_in_pooled_mfccs(tmp_path):

@@ -74,7 +74,8 @@ def compare_embeddings(
         What turns X into the plain features: those of the baselines, and the one space in
         which the silhouettes of all rows are measured. None scales the columns of a table
         of numbers (StandardScaler), and takes the scaled pooled MFCCs of the files in the
-        column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``).
+        column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``), in
+        which a file that can't be read has the mean of the others.
     n_clusters : int, default=None
         Number of clusters; None is the number of the target's classes.
     n_seeds : int, default=10

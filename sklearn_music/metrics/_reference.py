@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -78,9 +79,11 @@ def _default_features(X):
     if _is_numeric(X):
         return "X, scaled", StandardScaler()
     if isinstance(X, pd.DataFrame) and "audio" in X:
-        mfcc = SpectrogramExtractor("mfcc", pooling="stats")
+        # What is unreadable here may still have lyrics.
+        mfcc = SpectrogramExtractor("mfcc", pooling="stats", on_error="nan")
         audio = ColumnTransformer([("mfcc", mfcc, ["audio"])])
-        return "pooled MFCCs, scaled", Pipeline([("audio", audio), ("scale", StandardScaler())])
+        steps = [("audio", audio), ("fill", SimpleImputer()), ("scale", StandardScaler())]
+        return "pooled MFCCs, scaled", Pipeline(steps)
     raise ValueError(
         "X is neither a table of numbers nor a DataFrame with a column 'audio', so that it can't "
         f"be told which plain features to take silhouettes in. {_ADVICE}"
