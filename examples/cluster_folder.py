@@ -11,6 +11,7 @@ Usage: python examples/cluster_folder.py --tracks tracks.csv --audio folder
 import argparse
 from pathlib import Path
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
@@ -39,14 +40,17 @@ def main(argv=None):
     args.output.mkdir(parents=True, exist_ok=True)
 
     tracks = load_tracks(args.tracks, args.audio, missing="drop")
-    targets = tracks[[name for name in args.targets if name in tracks]]
-    n_clusters = args.clusters or tracks["genre"].nunique()
 
     files = {"duration": args.duration, "memory": args.output / "cache"}
     mel = SpectrogramExtractor("mel", n_mels=64, hop_length=2048, **files)
     mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
     for extractor in (mel, mfcc):
-        clone(extractor).set_params(n_jobs=args.jobs, verbose=1).fit_transform(tracks[["audio"]])
+        extractor = clone(extractor).set_params(n_jobs=args.jobs, verbose=1, on_error="nan")
+        is_read = ~np.isnan(extractor.fit_transform(tracks[["audio"]])[:, 0])
+        tracks = tracks[is_read].reset_index(drop=True)
+
+    targets = tracks[[name for name in args.targets if name in tracks]]
+    n_clusters = args.clusters or tracks["genre"].nunique()
 
     def audio(*steps):
         return ("audio", Pipeline([*steps]), ["audio"])
