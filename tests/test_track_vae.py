@@ -220,6 +220,15 @@ def test_nothing_may_be_missing_without_side_features(tracks):
         TrackVAE(2, **TINY).fit(X)
 
 
+def test_a_batch_of_nothing_with_the_optimal_variance(hybrid):
+    X = hybrid[0][:21].copy()
+    X[0] = np.nan  # alone in its batch, as a last one may be
+    params = {**TINY, "batch_size": 1, "max_epochs": 1, "random_state": 0}
+    vae = TrackVAE(2, decoder_variance="optimal", **params).fit(X)
+    assert np.isfinite(vae.score_samples(X)).all()
+    assert TrackVAE(2, decoder_variance="optimal", **params).fit(X[:1]).noise_variance_ == 1
+
+
 def test_validation_rows_and_checkpoints(tracks, tmp_path):
     X, _ = tracks
     vae = TrackVAE(2, max_epochs=3, random_state=0, **TINY)

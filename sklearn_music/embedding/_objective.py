@@ -170,7 +170,8 @@ class NegativeELBO(nn.Module):
         if self.decoder_variance == "learned":
             return 0.5 * (error / self.log_variance.exp() + n_inputs * self.log_variance)
         # The optimal variance is error / n_inputs; a perfect reconstruction has none.
-        variance = (error / n_inputs).clamp(min=1e-6)
+        # A batch may hold nothing.
+        variance = (error / (n_inputs + (n_inputs == 0))).clamp(min=1e-6)
         return 0.5 * n_inputs * (variance.log() + 1)
 
 

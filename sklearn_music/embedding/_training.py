@@ -469,7 +469,7 @@ def summarize(net, X, generator=None):
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()
     kl, means, squared_means = (totals / len(X)).cpu().numpy()
-    if net.criterion__decoder_variance == "optimal":
+    if net.criterion__decoder_variance == "optimal" and n_observed:
         noise_variance = float(error / n_observed)
     elif net.criterion__decoder_variance == "learned":
         noise_variance = float(net.criterion_.log_variance.exp())
