@@ -229,6 +229,22 @@ def test_a_batch_of_nothing_with_the_optimal_variance(hybrid):
     assert TrackVAE(2, decoder_variance="optimal", **params).fit(X[:1]).noise_variance_ == 1
 
 
+def test_a_warm_start_with_another_image_is_an_error(tracks):
+    X, _ = tracks
+    vae = TrackVAE(2, max_epochs=1, warm_start=True, random_state=0, **TINY).fit(X)
+    with pytest.raises(ValueError, match=r"image_shape from \[8, 40\] to \[4, 80\]"):
+        vae.set_params(image_shape=(4, 80)).fit(X)
+
+
+def test_a_warm_start_may_change_what_is_of_the_training(hybrid):
+    X, _ = hybrid
+    vae = TrackVAE(2, max_epochs=1, warm_start=True, random_state=0, **TINY).fit(X)
+    vae.set_params(consistency=0, augmentation=0, side_weight=1).fit(X)
+    assert ["consistency" in epoch for epoch in vae.history_] == [True, False]
+    vae.set_params(consistency=300).fit(X)
+    assert "consistency" in vae.history_[-1]
+
+
 def test_validation_rows_and_checkpoints(tracks, tmp_path):
     X, _ = tracks
     vae = TrackVAE(2, max_epochs=3, random_state=0, **TINY)

@@ -492,11 +492,16 @@ def check_widths(widths, name, n_min=0):
     return [int(width) for width in widths]
 
 
+# Settings of a network that no weight depends on: training may go on with others.
+_OF_THE_TRAINING = ("module__side_weight", "module__augmentation", "module__ties_windows")
+
+
 def _check_same_network(before, now):
     changed = {
         name.split("__")[1]: (before[name], now[name])
         for name in now
         if name.startswith(("module__", "criterion__decoder", "criterion__n_"))
+        and name not in _OF_THE_TRAINING
         and before[name] != now[name]
     }
     if changed:

@@ -315,7 +315,8 @@ class TrackVAE(BaseEmbedder):
 
     def _network_settings(self, n_features):
         return {
-            "image_shape": list(self.image_shape_),
+            # Of the parameter, so that a warm start with another one is an error.
+            "image_shape": check_image_shape(self.image_shape, n_features),
             "window_frames": int(min(self.window_frames, self.image_shape_[1])),
             "channels": check_widths(self.channels, "channels", n_min=1),
             "side_weight": float(self.side_weight),
