@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances
 
 from sklearn_music import TrackVAE
 from sklearn_music.embedding._track_network import frames_before_padding, product
+from sklearn_music.exceptions import PosteriorCollapseWarning
 
 SHAPE = (8, 40)
 TINY = {"image_shape": SHAPE, "window_frames": 8, "channels": (8, 8), "batch_size": 20, "lr": 0.01}
@@ -216,7 +217,7 @@ def test_half_a_spectrogram_is_an_error(hybrid):
 def test_nothing_may_be_missing_without_side_features(tracks):
     X = tracks[0].copy()
     X[3] = np.nan
-    with pytest.raises(ValueError, match="only where there are side features"):
+    with pytest.raises(ValueError, match=r"only where there are side features: drop .*\(8, 40\)"):
         TrackVAE(2, **TINY).fit(X)
 
 
@@ -243,6 +244,15 @@ def test_a_warm_start_may_change_what_is_of_the_training(hybrid):
     assert ["consistency" in epoch for epoch in vae.history_] == [True, False]
     vae.set_params(consistency=300).fit(X)
     assert "consistency" in vae.history_[-1]
+
+
+def test_a_collapse_of_few_steps_says_how_few(tracks):
+    X, _ = tracks
+    vae = TrackVAE(8, beta=0, consistency=0, lr=1e-5, max_epochs=3, random_state=0)
+    vae.set_params(image_shape=SHAPE, window_frames=8, channels=(8,), batch_size=20)
+    with pytest.warns(PosteriorCollapseWarning, match="more than these 12 steps") as caught:
+        vae.fit(X)
+    assert "lower beta" not in str(caught[0].message)
 
 
 def test_validation_rows_and_checkpoints(tracks, tmp_path):

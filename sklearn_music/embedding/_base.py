@@ -87,7 +87,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The rows, each column on a scale of about 1 (see StandardScaler).
+            The rows, each column on a scale of about 1 (see StandardScaler); spectrograms of
+            a TrackVAE as they are.
         y : None
             Ignored: no label enters the training.
 
@@ -109,16 +110,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         previous = getattr(self, "net_", None) if self.warm_start else None
         self._fit(X, epochs=self.max_epochs, previous=previous, early_stopping=self.early_stopping)
         if has_collapsed(self):
-            remedies = [f"lower beta (it is {self.beta:g})"]
-            if not self.kl_warmup:
-                remedies.append("let it rise from 0 (kl_warmup)")
-            if not self.free_bits:
-                remedies.append("keep a minimum of information per component (free_bits)")
             warnings.warn(
                 f"The posterior has collapsed: {self.active_units_} of {self.n_components} latent "
-                "components tell the rows apart, so that their clusters mean little. What helps: "
-                f"{', '.join(remedies)}. Columns that were not scaled, or too few epochs, look the "
-                "same.",
+                "components tell the rows apart, so that their clusters mean little. "
+                f"{against_collapse(self)}",
                 PosteriorCollapseWarning,
                 stacklevel=3,
             )
@@ -445,6 +440,19 @@ def has_collapsed(embedder):
     """Tell whether fewer than two components, or than a tenth of them, are active."""
     n_components = embedder.n_components
     return embedder.active_units_ < max(min(2, n_components), 0.1 * n_components)
+
+
+def against_collapse(embedder):
+    """Say what helps."""
+    n_steps = sum(embedder.net_.history[:, "train_batch_count"])
+    remedies = [f"train for more than these {n_steps:,} steps (max_epochs, a smaller batch_size)"]
+    if embedder.beta:
+        remedies.append(f"lower beta (it is {embedder.beta:g})")
+    if embedder.beta and not embedder.kl_warmup:
+        remedies.append("let it rise from 0 (kl_warmup)")
+    if embedder.beta and not embedder.free_bits:
+        remedies.append("keep a minimum of information per component (free_bits)")
+    return f"What helps: {', '.join(remedies)}. Columns that were not scaled look the same."
 
 
 def check_image_shape(image_shape, n_columns):

@@ -27,7 +27,8 @@ class TrackVAE(BaseEmbedder):
     standardised band by band and levelled track by track here. The columns behind it, if
     there are any, are side features (of the lyrics, say). The posterior of a track is the
     product of what its spectrogram and its side features each say (a product of experts),
-    so that either may be missing: all of it is NaN then.
+    so that either may be missing: all of it is NaN then. Side features of which one is NaN
+    count as missing too.
 
     Parameters
     ----------
@@ -77,7 +78,8 @@ class TrackVAE(BaseEmbedder):
     max_epochs : int, default=80
         Number of passes over the tracks, one window of each at a time.
     batch_size : int, default=64
-        Number of rows per step.
+        Number of rows per step, and of tracks among which each finds its other window. Few
+        tracks make few steps: of fewer than some hundred take 16, or more epochs.
     lr : float, default=1e-3
         Learning rate of Adam.
     early_stopping : bool, default=False
@@ -115,7 +117,8 @@ class TrackVAE(BaseEmbedder):
     image_shape_ : tuple of int
         ``(n_bands, n_frames)`` of the spectrogram.
     band_mean_ : ndarray of shape (n_bands,)
-        The mean of each band over the frames of all tracks.
+        The mean of each band over the frames of all tracks; of those of the first `fit` or
+        `partial_fit`, where others go on from it.
     band_scale_ : ndarray of shape (n_bands,)
         The standard deviation of each band over them; 1 where it is 0.
     net_ : skorch.NeuralNet
@@ -288,7 +291,9 @@ class TrackVAE(BaseEmbedder):
                 + (
                     "Where a track has no spectrogram, all of them are NaN."
                     if may_be_missing
-                    else "A spectrogram may be missing only where there are side features."
+                    else "A spectrogram may be missing only where there are side features: drop "
+                    "the row or, if the columns behind the spectrogram are such, give both sizes "
+                    f"of image_shape (it is {self.image_shape!r})."
                 )
             )
         return X

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, va
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from ..embedding._base import BaseEmbedder, has_collapsed
+from ..embedding._base import BaseEmbedder, against_collapse, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics._parts import fitted_with_labels, parts
@@ -413,7 +413,7 @@ def _about_collapse(embedder):
     return (
         f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
         f"of {embedder.n_components} latent components tell the tracks apart, so that these "
-        f"clusters mean little. Lower beta (it is {embedder.beta:g}), or scale the columns."
+        f"clusters mean little. {against_collapse(embedder)}"
     )
 
 
