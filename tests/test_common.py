@@ -65,6 +65,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning"),
     # Two epochs over unscaled columns find no clusters.
     pytest.mark.filterwarnings("ignore:Only . of n_clusters"),
+    # The columns of the checks are no spectrograms.
+    pytest.mark.filterwarnings(r"ignore:Got image_shape=\(1, -1\)"),
 ]
 EMBEDDERS = [instance for instance in INSTANCES if hasattr(instance, "max_epochs")]
 

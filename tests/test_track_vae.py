@@ -255,6 +255,18 @@ def test_a_collapse_of_few_steps_says_how_few(tracks):
     assert "lower beta" not in str(caught[0].message)
 
 
+@pytest.mark.parametrize(("n_rows", "n_rows_per_step"), [(10, 8), (80, 11), (480, 64)])
+def test_few_tracks_make_as_many_steps(tracks, n_rows, n_rows_per_step):
+    X = np.resize(tracks[0], (n_rows, tracks[0].shape[1]))
+    vae = TrackVAE(2, image_shape=SHAPE, channels=(2,), max_epochs=1, random_state=0).fit(X)
+    assert vae.net_.history[0, "train_batch_count"] == -(-n_rows // n_rows_per_step)
+
+
+def test_no_image_shape_is_a_warning(tracks):
+    with pytest.warns(UserWarning, match=r"one band.*\(n_mels, -1\).*\(1, 320\)"):
+        TrackVAE(2, max_epochs=1, channels=(2,)).fit(tracks[0])
+
+
 def test_validation_rows_and_checkpoints(tracks, tmp_path):
     X, _ = tracks
     vae = TrackVAE(2, max_epochs=3, random_state=0, **TINY)

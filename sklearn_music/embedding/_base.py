@@ -149,7 +149,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _train(self, X, *, epochs, previous, early_stopping):
         X = self._check_rows(X, reset=previous is None)
-        settings = self._settings(X.shape[1])
+        settings = self._settings(*X.shape)
         if previous is None:
             # A search may have trained the network already, together with others.
             if epochs == self.max_epochs and (taken := take(self, X)) is not None:
@@ -179,7 +179,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._seed = checkpoint.seed
             callbacks.append(checkpoint)
         device = resolve_device(self.device)
-        with memory_errors(device, f"batch_size={self.batch_size}"):
+        with memory_errors(device, f"batch_size={settings['batch_size']}"):
             net = self._initialized_net(settings, device, callbacks=callbacks, verbose=self.verbose)
             if previous is not None:
                 set_state(net, get_state(previous))
@@ -322,7 +322,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         rng = check_random_state(self.random_state if random_state is None else random_state)
         return rng.standard_normal((n_samples, self._n_features_out))
 
-    def _settings(self, n_features):
+    def _settings(self, n_rows, n_features):
         """Return what a net is built from, in plain numbers, so that it can be pickled."""
         settings = {"n_features": n_features, "n_components": int(self.n_components)}
         settings |= self._network_settings(n_features)
@@ -332,10 +332,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             "criterion__decoder_variance": self.decoder_variance,
             "criterion__total_correlation": float(self.total_correlation),
             "callbacks__terms__kl_warmup": int(self.kl_warmup),
-            "batch_size": int(self.batch_size),
+            "batch_size": self._n_rows_per_step(n_rows),
             "lr": float(self.lr),
             "max_epochs": int(self.max_epochs),
         }
+
+    def _n_rows_per_step(self, n_rows):
+        return int(self.batch_size)
 
     def _encode(self, rows):
         """Return the mean of the posterior of rows on the device."""

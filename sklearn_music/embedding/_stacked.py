@@ -160,7 +160,7 @@ class _Member:
         self.rows = fingerprint(self.X)
         self.key = _key(embedder, self.rows)
         self.n_wanted = 1
-        self.settings = embedder._settings(self.X.shape[1])
+        self.settings = embedder._settings(*self.X.shape)
         self.n_components = self.settings["module__n_components"]
         self.lr = self.settings["lr"]
         self.device = resolve_device(embedder.device)

@@ -1,12 +1,13 @@
 """The variational autoencoder over tracks of many windows."""
 
 import math
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseEmbedder, check_image_shape, check_widths
 from ._objective import elbo
@@ -36,7 +37,7 @@ class TrackVAE(BaseEmbedder):
         Number of latent dimensions.
     image_shape : tuple of int, default=(1, -1)
         ``(n_bands, n_frames)``. One of them may be -1, as in `numpy.reshape`: the image
-        then takes all columns.
+        then takes all columns. The default, of one band, is hardly ever right: it warns.
     window_frames : int, default=32
         Length of a window, in frames. A shorter track is repeated until it fills one.
     channels : sequence of int, default=(16, 32, 64)
@@ -77,9 +78,10 @@ class TrackVAE(BaseEmbedder):
         Weight of the total correlation of the latent dimensions, on top of beta.
     max_epochs : int, default=80
         Number of passes over the tracks, one window of each at a time.
-    batch_size : int, default=64
-        Number of rows per step, and of tracks among which each finds its other window. Few
-        tracks make few steps: of fewer than some hundred take 16, or more epochs.
+    batch_size : int or "auto", default="auto"
+        Number of rows per step, and of tracks among which each finds its other window.
+        ``"auto"`` is 64, or a seventh of the tracks where these are fewer, but 8 at least: few
+        tracks would make too few steps.
     lr : float, default=1e-3
         Learning rate of Adam.
     early_stopping : bool, default=False
@@ -205,6 +207,7 @@ class TrackVAE(BaseEmbedder):
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "image_shape": ["array-like"],
         "window_frames": [Interval(Integral, 1, None, closed="left")],
         "channels": ["array-like"],
@@ -233,7 +236,7 @@ class TrackVAE(BaseEmbedder):
         decoder_variance="unit",
         total_correlation=0.0,
         max_epochs=80,
-        batch_size=64,
+        batch_size="auto",
         lr=1e-3,
         early_stopping=False,
         validation_fraction=0.1,
@@ -278,6 +281,14 @@ class TrackVAE(BaseEmbedder):
 
     def _learn_columns(self, X):
         self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
+        if tuple(self.image_shape) == (1, -1):
+            warnings.warn(
+                "Got image_shape=(1, -1), the default, which takes each row for a spectrogram of "
+                "one band. Give the image_shape_ of the SpectrogramExtractor that made them, or "
+                f"(n_mels, -1); if there is one band, (1, {X.shape[1]}).",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _lay_out(self, X):
         n_pixels = np.prod(self.image_shape_)
@@ -310,13 +321,19 @@ class TrackVAE(BaseEmbedder):
         self.band_mean_ = getattr(scaler, "mean_", np.zeros(n_bands))
         self.band_scale_ = getattr(scaler, "scale_", np.ones(n_bands))
 
-    def _settings(self, n_features):
-        return super()._settings(n_features) | {
+    def _settings(self, n_rows, n_features):
+        return super()._settings(n_rows, n_features) | {
             "criterion__consistency": float(self.consistency),
             "criterion__temperature": float(self.temperature),
             "callbacks__neighbors__n_neighbors": int(self.n_neighbors) if self.consistency else 0,
             "callbacks__neighbors__first_epoch": math.ceil(self.max_epochs / 4),
         }
+
+    def _n_rows_per_step(self, n_rows):
+        if self.batch_size == "auto":
+            # Fewer steps an epoch would learn nothing, fewer rows a step have no contrast.
+            return min(64, max(8, n_rows // 7))
+        return super()._n_rows_per_step(n_rows)
 
     def _network_settings(self, n_features):
         return {

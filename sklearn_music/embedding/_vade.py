@@ -307,8 +307,8 @@ class VaDE(ClusterMixin, VAE):
         clusters = rng.choice(len(self.weights_), size=n_samples, p=self.weights_)
         return self.means_[clusters] + np.sqrt(self.covariances_[clusters]) * normal
 
-    def _settings(self, n_features):
-        return super()._settings(n_features) | {
+    def _settings(self, n_rows, n_features):
+        return super()._settings(n_rows, n_features) | {
             "criterion__n_clusters": int(self.n_clusters),
             "criterion__n_components": int(self.n_components),
             "callbacks__mixture__pretrain_epochs": int(self.pretrain_epochs),

@@ -208,8 +208,9 @@ class VAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _settings(self, n_features):
-        return super()._settings(n_features) | {"criterion__consistency": float(self.consistency)}
+    def _settings(self, n_rows, n_features):
+        settings = super()._settings(n_rows, n_features)
+        return settings | {"criterion__consistency": float(self.consistency)}
 
     def _positives(self, X):
         return nearest_rows(X, self.n_neighbors) if self.consistency else None
