@@ -104,7 +104,7 @@ class TrackVAE(BaseEmbedder):
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
     compile : bool, default=False
         Whether to compile the network with `torch.compile` before the training: it takes
-        some seconds, and pays off in long ones. Falls back, with a warning, where that
+        up to a minute, and pays off in long ones. Falls back, with a warning, where that
         is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
@@ -180,6 +180,7 @@ class TrackVAE(BaseEmbedder):
 
     `score_samples` is the mean over the windows of a row, with its side features beside each, in
     units of `band_scale_`: compare it among models of the same windows and training rows only.
+    What is missing in a row is not scored: a row without a spectrogram has a far higher one.
 
     References
     ----------

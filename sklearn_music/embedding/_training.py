@@ -254,8 +254,9 @@ class TermsLog(Callback):
         loss = net.history[-1, "train_loss"]
         if not np.isfinite(loss):
             raise DivergenceError(
-                f"The loss became {loss} in epoch {len(net.history)}. Scale the columns of X "
-                f"(StandardScaler) or lower the learning rate (lr={net.lr})."
+                f"The loss became {loss} in epoch {len(net.history)}. Lower the learning rate "
+                f"(lr={net.lr}), or scale the columns of X (StandardScaler; TrackVAE does so "
+                "itself)."
             )
 
 

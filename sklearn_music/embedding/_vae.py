@@ -65,7 +65,7 @@ class VAE(BaseEmbedder):
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
     compile : bool, default=False
         Whether to compile the network with `torch.compile` before the training: it takes
-        some seconds, and pays off in long ones. Falls back, with a warning, where that
+        up to a minute, and pays off in long ones. Falls back, with a warning, where that
         is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
