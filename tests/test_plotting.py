@@ -20,6 +20,7 @@ from sklearn_music import (
     GenreEncoder,
     LyricVectorizer,
     SpectrogramExtractor,
+    TrackVAE,
 )
 from sklearn_music.datasets import make_music
 from sklearn_music.plotting import (
@@ -302,6 +303,7 @@ PIPELINES = {
     "an embedder in it and one behind": ([embedded], [StandardScaler(), PCA(23)]),
     "side features": ([audio, lyrics], [ConvVAE(2, **conv)]),
     "condition": ([audio, genre], [BetaCVAE(2, condition_features=slice(-6, None), **conv)]),
+    "level": ([audio, lyrics], [TrackVAE(2, **conv)]),
 }
 
 
@@ -316,10 +318,14 @@ def test_reconstructions_of_nested_pipelines(tracks, name):
     np.testing.assert_allclose(
         original.ravel(), mel().fit(tracks[["audio"]]).transform(some[["audio"]])[2]
     )
-    if steps and isinstance(steps[-1], (ConvVAE, BetaCVAE)):
+    if steps and isinstance(steps[-1], (ConvVAE, BetaCVAE, TrackVAE)):
         columns = pipe[0].transform(some)
         Z = pipe[1].transform(columns)
-        kwargs = {"condition": columns[:, -6:]} if name == "condition" else {}
+        kwargs = {}
+        if name == "condition":
+            kwargs["condition"] = columns[:, -6:]
+        elif name == "level":
+            kwargs["level"] = pipe[1].levels(columns)
         pixels = pipe[1].inverse_transform(Z, **kwargs)[:, : np.prod(IMAGE)] / 2
         expected = pipe[0].named_transformers_["audio"][1].inverse_transform(pixels)[2]
         np.testing.assert_allclose(reconstruction.ravel(), expected, rtol=1e-4)

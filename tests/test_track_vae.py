@@ -169,6 +169,32 @@ def test_reconstruction_repeats_one_window(tracks):
     assert vae.sample(3, random_state=0).shape == (3, X.shape[1])
 
 
+def test_reconstruction_at_the_level_of_the_track(tracks):
+    X, _ = tracks
+    vae = TrackVAE(2, max_epochs=1, random_state=0, **TINY).fit(X)
+    louder = vae.levels(X + 6) - vae.levels(X)
+    np.testing.assert_allclose(louder, 6 * (1 / vae.band_scale_).mean(), rtol=1e-4)
+    Z = vae.transform(X)
+    images = vae.inverse_transform(Z, vae.levels(X)) - vae.inverse_transform(Z)
+    expected = vae.levels(X)[:, None] * vae.band_scale_.repeat(SHAPE[1])
+    np.testing.assert_allclose(images, expected, atol=1e-4)
+    np.testing.assert_array_equal(
+        vae.inverse_transform(Z, 1), vae.inverse_transform(Z, np.ones(80))
+    )
+    with pytest.raises(ValueError, match=r"shape \(3,\).*80 tracks"):
+        vae.inverse_transform(Z, np.ones(3))
+
+
+def test_a_track_without_a_spectrogram_has_no_level(hybrid):
+    X, _ = hybrid
+    X[0, : np.prod(SHAPE)] = np.nan
+    vae = TrackVAE(2, max_epochs=1, random_state=0, **TINY).fit(X)
+    assert np.isnan(vae.levels(X)).tolist() == [True] + [False] * 79
+    Z = vae.transform(X)
+    images = [vae.inverse_transform(Z, level)[0] for level in (vae.levels(X), 0)]
+    np.testing.assert_array_equal(*images)
+
+
 def test_score_tells_music_from_noise(tracks, rng):
     X, _ = tracks
     vae = TrackVAE(4, max_epochs=10, random_state=0, **TINY).fit(X)

@@ -89,7 +89,7 @@ class TrackNetwork(ConvNetwork):
         window, and of one of the positive, which is the track itself where it is not given:
         both without the side features, which would give the track away.
         """
-        images, n_frames = self.levelled(x)
+        images, _, n_frames = self.levelled(x)
         view = self._random_view(x, images, n_frames)
         has_audio = self.has_audio(x)
         window = self._window(view)
@@ -111,7 +111,7 @@ class TrackNetwork(ConvNetwork):
             return output
         if positive is not None:
             x = positive
-            images, n_frames = self.levelled(x)
+            images, _, n_frames = self.levelled(x)
         other = self._augmented(self._window(self._random_view(x, images, n_frames)))
         other_has_audio = self.has_audio(x)
         there = (has_audio & other_has_audio)[:, 0]
@@ -138,11 +138,12 @@ class TrackNetwork(ConvNetwork):
         ]
         return product(audio, *self._side_experts(views[:, 0]))
 
-    def decode_track(self, z):
+    def decode_track(self, z, level):
         """Return rows of one window over and over, in the units of X, (n_rows, n_features)."""
         view = self.decode(z, z[:, :0])
         frames = torch.arange(self.n_frames, device=z.device) % self.window_frames
-        image = self._window(view)[:, :, frames] * self.band_scale + self.band_mean
+        image = self._window(view)[:, :, frames] + level[:, None, None]
+        image = image * self.band_scale + self.band_mean
         return torch.cat([image.flatten(start_dim=1), view[:, self.n_pixels :]], dim=1)
 
     def n_observed(self, x, side_weight=1.0):
@@ -162,13 +163,16 @@ class TrackNetwork(ConvNetwork):
         return x[:, x.shape[1] - self.n_side :]
 
     def levelled(self, x):
-        """Return spectrograms, each band standardised, each track at level 0, and their lengths."""
+        """Return spectrograms, each band standardised, each track at level 0.
+
+        And the level and the length of each, (n_rows,).
+        """
         images = x[:, : self.n_bands * self.n_frames].reshape(-1, self.n_bands, self.n_frames)
         n_frames = frames_before_padding(images)
         images = (images - self.band_mean) / self.band_scale
         is_track = torch.arange(self.n_frames, device=x.device) < n_frames[:, None]
-        totals = (images * is_track[:, None]).sum(dim=(1, 2))
-        return images - (totals / (n_frames * self.n_bands))[:, None, None], n_frames
+        level = (images * is_track[:, None]).sum(dim=(1, 2)) / (n_frames * self.n_bands)
+        return images - level[:, None, None], level, n_frames
 
     def views(self, x):
         """Return views of each track, half a window apart, and the weight of each.
@@ -176,7 +180,7 @@ class TrackNetwork(ConvNetwork):
         Shapes (n_rows, n_views, n_inputs) and (n_rows, n_views); those that are not all
         within the track weigh nothing.
         """
-        images, n_frames = self.levelled(x)
+        images, _, n_frames = self.levelled(x)
         n_starts = max(self.n_frames - self.window_frames, 0) + 1
         starts = torch.arange(0, n_starts, max(1, self.window_frames // 2), device=x.device)
         views = [self._view(x, images, n_frames, start.expand(len(x))) for start in starts]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseEmbedder, check_image_shape, check_widths
 from ._objective import elbo
@@ -172,8 +173,8 @@ class TrackVAE(BaseEmbedder):
 
     Padding is found by the frames at the end of a row that are equal to one another.
 
-    `inverse_transform` returns the window that a place stands for, over and over, at the mean
-    level: the level of a track is not kept.
+    `inverse_transform` returns the window that a place stands for, over and over. A place does
+    not tell the level of a track: `levels` does.
 
     Where all windows of a track are taken, they begin half a window apart; of the last frames,
     up to half a window is in none.
@@ -357,5 +358,50 @@ class TrackVAE(BaseEmbedder):
         of_views = elbo(self.net_.module_, views.flatten(0, 1), nodes, self.noise_variance_)
         return (of_views.view(weights.shape) * weights).sum(dim=1)
 
+    def levels(self, X):
+        """Return the level of each track, which its place does not tell.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        levels : ndarray of shape (n_samples,), float32
+            The mean of the standardised bands over all frames, in standard deviations; NaN
+            where there is no spectrogram.
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X)
+        return self._map(lambda rows: self.net_.module_.levelled(rows)[1], X)
+
+    def inverse_transform(self, X, level=0.0):
+        """Return the mean of the likelihood at places in the latent space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Places in the latent space, such as `transform` returns.
+        level : float or array-like of shape (n_samples,), default=0.0
+            The level of each track, such as `levels` returns; 0, and NaN, are the mean one.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features), float32
+            The rows that the decoder makes of them: one window, over and over.
+        """
+        Z = self._check_places(X)
+        level = np.asarray(level, dtype=np.float32)
+        if level.shape not in ((), (len(Z),)):
+            raise ValueError(
+                f"Got a level of shape {level.shape}, expected one number, or one of each of the "
+                f"{len(Z)} tracks."
+            )
+        return self._decode(Z, np.broadcast_to(np.nan_to_num(level), len(Z))[:, None])
+
     def _decode(self, Z, condition):
-        return self._map(self.net_.module_.decode_track, Z)
+        def decode(rows):
+            return self.net_.module_.decode_track(rows[:, :-1], rows[:, -1])
+
+        return self._map(decode, np.hstack([Z, condition]))

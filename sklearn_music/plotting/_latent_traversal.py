@@ -89,7 +89,8 @@ class LatentTraversalDisplay:
             tracks differ most.
         row : int, default=None
             The track to walk around, a row of X; None walks around the mean of the tracks.
-            A `BetaCVAE` decodes under that track's condition, or under an unknown one.
+            A `BetaCVAE` decodes under that track's condition, or under an unknown one, a
+            `TrackVAE` at that track's level, or at the mean one.
         n_steps : int, default=5
             Number of spectrograms per walk; an odd number has the centre among them.
         span : float, default=2.0
@@ -110,7 +111,7 @@ class LatentTraversalDisplay:
         """
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         codec = SpectrogramCodec(pipeline)
-        Z, condition = codec.encode(X)
+        Z, known = codec.encode(X)
         n_tracks, n_components = Z.shape
         if n_tracks < 2:
             raise ValueError(f"Got {n_tracks} track, expected at least 2: they tell how far to go.")
@@ -123,16 +124,16 @@ class LatentTraversalDisplay:
                 f"Got components={components}, expected numbers from 0 to {n_components - 1}."
             )
         if row is None:
-            center, condition = Z.mean(axis=0), None
+            center, known = Z.mean(axis=0), {}
         elif row in range(n_tracks):
-            center, condition = Z[row], None if condition is None else condition[row]
+            center, known = Z[row], {name: values[row] for name, values in known.items()}
         else:
             raise ValueError(f"Got row={row!r}, expected a number from 0 to {n_tracks - 1}.")
         offsets = np.linspace(-span, span, n_steps)
         walks = np.tile(center, (len(components), n_steps, 1))
         for walk, component in zip(walks, components, strict=True):
             walk[:, component] += offsets * deviations[component]
-        images = codec.decode(walks.reshape(-1, n_components), condition)
+        images = codec.decode(walks.reshape(-1, n_components), **known)
         images = images.reshape(len(components), n_steps, *images.shape[1:])
         return cls(images, components, offsets, **codec.axes).plot(ax=ax)
 

@@ -81,7 +81,7 @@ class ReconstructionDisplay:
             between them only steps that have `inverse_transform`. The extractor may be in
             a block of a ColumnTransformer, with the embedder in it or behind it. What
             follows the embedder is left out. A `BetaCVAE` decodes each track under the
-            track's own condition.
+            track's own condition, a `TrackVAE` at its own level.
         X : array-like
             Some tracks, as the pipeline takes them.
         names : sequence of str, default=None
@@ -100,7 +100,8 @@ class ReconstructionDisplay:
             If the pipeline has no such extractor, or no embedder behind it.
         """
         codec = SpectrogramCodec(pipeline)
-        reconstructions = codec.decode(*codec.encode(X))
+        Z, known = codec.encode(X)
+        reconstructions = codec.decode(Z, **known)
         return cls(codec.spectrograms(X), reconstructions, names=names, **codec.axes).plot(ax=ax)
 
     def plot(self, ax=None):

@@ -6,7 +6,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from ..embedding import BetaCVAE
+from ..embedding import BetaCVAE, TrackVAE
 from ..features import SpectrogramExtractor
 
 
@@ -75,25 +75,29 @@ class SpectrogramCodec:
         return self._as_images(self.extractor.transform(X))
 
     def encode(self, X):
-        """Return the places of tracks in the latent space, and their condition if there is one."""
+        """Return the places of tracks in the latent space, and what else decodes them, by name."""
         # The last block is the outermost: it brings its own columns to where the links meet.
         is_block = [isinstance(link, _Block) for link in self._links]
         for columns in self._columns[: len(self._columns) - sum(is_block)]:
             X = _safe_indexing(X, columns, axis=1)
         start = max(i for i, block in enumerate(is_block) if block or i == 0)
-        condition = None
-        for link in self._links[start:]:
-            if isinstance(link, BetaCVAE):
-                condition = np.asarray(X)[:, link._condition_columns]
+        *links, embedder = self._links[start:]
+        for link in links:
             X = link.transform(X)
-        return np.asarray(X), condition
+        known = {}
+        if isinstance(embedder, BetaCVAE):
+            known["condition"] = np.asarray(X)[:, embedder._condition_columns]
+        elif isinstance(embedder, TrackVAE):
+            known["level"] = embedder.levels(X)
+        return np.asarray(embedder.transform(X)), known
 
-    def decode(self, Z, condition=None):
+    def decode(self, Z, **known):
         """Return the spectrograms at places in the latent space."""
-        for link in reversed(self._links[1:]):
-            kwargs = {"condition": condition} if isinstance(link, BetaCVAE) else {}
-            Z = np.asarray(link.inverse_transform(Z, **kwargs))
-        return self._as_images(Z)
+        *links, embedder = self._links[1:]
+        X = np.asarray(embedder.inverse_transform(Z, **known))
+        for link in reversed(links):
+            X = np.asarray(link.inverse_transform(X))
+        return self._as_images(X)
 
     def _as_images(self, X):
         return np.asarray(X).reshape(-1, *self.extractor.image_shape_)
