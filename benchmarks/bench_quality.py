@@ -24,6 +24,7 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
@@ -154,6 +155,8 @@ def compare_songs(folder, n_seeds, n_jobs):
             ]
         )
         product = Pipeline([("features", features), ("vae", vae)])
+        filled = [("mfcc", clone(mfcc).set_params(on_error="nan")), ("fill", SimpleImputer())]
+        hand = Pipeline([("features", of_audio(*filled, *SCALE))])
 
         def lacking(column, share, value, pipe):
             kwargs = {"column": column, "share": share, "value": value}
@@ -170,6 +173,7 @@ def compare_songs(folder, n_seeds, n_jobs):
             "TrackVAE of both": product,
             "that, 40 % without lyrics": lacking("lyrics", 0.4, None, product),
             "that, 20 % without audio": lacking("audio", 0.2, "lost", product),
+            "hand features, 20 % without audio": lacking("audio", 0.2, "lost", hand),
         }
         return compare_embeddings(
             embeddings,
