@@ -41,7 +41,7 @@ from ._training import (
 
 _HISTORY = (
     *("epoch", "train_loss", "valid_loss", "reconstruction", "kl"),
-    *("total_correlation", "consistency", "active_units", "dur"),
+    *("total_correlation", "consistency", "side_consistency", "active_units", "dur"),
 )
 
 
@@ -504,7 +504,9 @@ def check_widths(widths, name, n_min=0):
 
 
 # Settings of a network that no weight depends on: training may go on with others.
-_OF_THE_TRAINING = ("module__side_weight", "module__augmentation", "module__ties_windows")
+_OF_THE_TRAINING = tuple(
+    f"module__{name}" for name in ("side_weight", "augmentation", "ties_windows", "ties_side")
+)
 
 
 def _check_same_network(before, now):

@@ -97,6 +97,8 @@ class NegativeELBO(nn.Module):
         Weight of the total correlation (Chen et al., 2018).
     consistency : float, default=0.0
         Weight of the term that ties each row to its positive, where there are positives.
+    side_consistency : float, default=0.0
+        Weight, within that term, of the tie to a second positive, where there are such.
     temperature : float, default=None
         Of the cosine similarity in that term; None takes the heavy-tailed one, whose scale
         is learnt.
@@ -109,6 +111,7 @@ class NegativeELBO(nn.Module):
         decoder_variance="unit",
         total_correlation=0.0,
         consistency=0.0,
+        side_consistency=0.0,
         temperature=None,
     ):
         super().__init__()
@@ -117,6 +120,7 @@ class NegativeELBO(nn.Module):
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
         self.consistency = consistency
+        self.side_consistency = side_consistency
         self.temperature = temperature
         # Always there, so that a warm start may turn the consistency on.
         self.log_scale = nn.Parameter(torch.zeros(()))
@@ -133,11 +137,11 @@ class NegativeELBO(nn.Module):
         output : tuple of Tensor
             What the network returns: each row's squared error, draw from the posterior,
             mean and log-variance, and where there are positives, two places that belong
-            together.
+            together, and perhaps another two.
         n_inputs : float or Tensor of shape ()
             The number of columns that the squared errors sum over, the mean of the rows.
         """
-        error, z, mean, log_variance, *pair = output
+        error, z, mean, log_variance, *places = output
         terms = {"reconstruction": self._reconstruction(error.mean(), n_inputs)}
         kl = self.kl(mean, log_variance)
         kl_of_batch = kl.mean(dim=0).clamp(min=self.free_bits)
@@ -147,9 +151,13 @@ class NegativeELBO(nn.Module):
             n_rows = self.n_rows_ or len(z)
             terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
             loss = loss + self.total_correlation * terms["total_correlation"]
-        if pair:
-            terms["consistency"] = info_nce(self._similarity(*pair))
+        if places:
+            terms["consistency"] = info_nce(self._similarity(*places[:2]))
             loss = loss + self.consistency * terms["consistency"]
+        if places[2:]:
+            terms["side_consistency"] = info_nce(self._similarity(*places[2:]))
+            weight = self.consistency * self.side_consistency
+            loss = loss + weight * terms["side_consistency"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)
         return loss, ({name: term.detach() * len(z) for name, term in terms.items()}, sums)

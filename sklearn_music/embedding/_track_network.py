@@ -42,6 +42,8 @@ class TrackNetwork(ConvNetwork):
         How much the windows that the encoder sees in training are changed.
     ties_windows : bool, default=False
         Whether `forward` returns the places of two windows of each track.
+    ties_side : bool, default=False
+        Whether it then returns those of a window and of the side features of each track, too.
     side_weight : float, default=1.0
         Weight of the side features' error.
     """
@@ -59,6 +61,7 @@ class TrackNetwork(ConvNetwork):
         band_scale,
         augmentation=0.0,
         ties_windows=False,
+        ties_side=False,
         side_weight=1.0,
     ):
         self.n_bands, self.n_frames = image_shape
@@ -69,6 +72,7 @@ class TrackNetwork(ConvNetwork):
         self.window_frames = window_frames
         self.augmentation = augmentation
         self.ties_windows = ties_windows
+        self.ties_side = ties_side
         self.n_side = n_side
         self.register_buffer("band_mean", torch.tensor(band_mean)[:, None])
         self.register_buffer("band_scale", torch.tensor(band_scale)[:, None])
@@ -87,18 +91,20 @@ class TrackNetwork(ConvNetwork):
 
         As `Network.forward`; with `ties_windows` also the mean of the posterior of that
         window, and of one of the positive, which is the track itself where it is not given:
-        both without the side features, which would give the track away.
+        both without the side features, which would give the track away. With `ties_side` then
+        that of the window and that of the side features alone.
         """
         images, _, n_frames = self.levelled(x)
         view = self._random_view(x, images, n_frames)
         has_audio = self.has_audio(x)
         window = self._window(view)
         audio = self._audio_expert(self._augmented(window), has_audio)
-        experts = [audio, *self._side_experts(view)]
+        side = self._side_experts(view)
+        experts = [audio, *side]
+        has_both = has_audio & self.has_side(view)
         if self.training and self.n_side:
             draw = torch.rand_like(audio[0][:, :1])
             hidden = (draw < _ALONE / 2, draw >= 1 - _ALONE / 2)
-            has_both = has_audio & self.has_side(view)
             experts = [
                 [part * ~(has_both & is_hidden) for part in expert]
                 for expert, is_hidden in zip(experts, hidden, strict=True)
@@ -114,9 +120,13 @@ class TrackNetwork(ConvNetwork):
             images, _, n_frames = self.levelled(x)
         other = self._augmented(self._window(self._random_view(x, images, n_frames)))
         other_has_audio = self.has_audio(x)
+        place = product(audio)[0]
+        other_place = product(self._audio_expert(other, other_has_audio))[0]
         there = (has_audio & other_has_audio)[:, 0]
-        places = (product(audio)[0], product(self._audio_expert(other, other_has_audio))[0])
-        return (*output, *(place[there] for place in places))
+        output += (place[there], other_place[there])
+        if not (self.ties_side and side):
+            return output
+        return (*output, place[has_both[:, 0]], product(*side)[0][has_both[:, 0]])
 
     def encode(self, x):
         """Return mean and log-variance of the posterior of views, each (n_views, n_components)."""

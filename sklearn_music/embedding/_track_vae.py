@@ -60,6 +60,10 @@ class TrackVAE(BaseEmbedder):
     consistency : float, default=300.0
         Weight of the term that ties two windows of a track, or of neighbours. At 0 there is
         none.
+    side_consistency : float, default=0.1
+        How much the tie of a window to the side features of its track counts beside that to
+        another window. The more, the more the latent space is about what the two have in
+        common; at 0 it keeps what each has of its own, too (the language of the lyrics).
     temperature : float, default=0.2
         What the cosine of two places is divided by in that term: the lower it is, the more
         count the tracks that are most alike.
@@ -216,6 +220,7 @@ class TrackVAE(BaseEmbedder):
         "side_weight": [Interval(Real, 0, None, closed="left")],
         "augmentation": [Interval(Real, 0, None, closed="left")],
         "consistency": [Interval(Real, 0, None, closed="left")],
+        "side_consistency": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_neighbors": [Interval(Integral, 0, None, closed="left")],
     }
@@ -231,6 +236,7 @@ class TrackVAE(BaseEmbedder):
         augmentation=2.0,
         beta=1.0,
         consistency=300.0,
+        side_consistency=0.1,
         temperature=0.2,
         n_neighbors=5,
         kl_warmup=0,
@@ -260,6 +266,7 @@ class TrackVAE(BaseEmbedder):
         self.augmentation = augmentation
         self.beta = beta
         self.consistency = consistency
+        self.side_consistency = side_consistency
         self.temperature = temperature
         self.n_neighbors = n_neighbors
         self.kl_warmup = kl_warmup
@@ -326,6 +333,7 @@ class TrackVAE(BaseEmbedder):
     def _settings(self, n_rows, n_features):
         return super()._settings(n_rows, n_features) | {
             "criterion__consistency": float(self.consistency),
+            "criterion__side_consistency": float(self.side_consistency),
             "criterion__temperature": float(self.temperature),
             "callbacks__neighbors__n_neighbors": int(self.n_neighbors) if self.consistency else 0,
             "callbacks__neighbors__first_epoch": math.ceil(self.max_epochs / 4),
@@ -346,6 +354,7 @@ class TrackVAE(BaseEmbedder):
             "side_weight": float(self.side_weight),
             "augmentation": float(self.augmentation),
             "ties_windows": self.consistency > 0,
+            "ties_side": self.side_consistency > 0,
             "band_mean": self.band_mean_.tolist(),
             "band_scale": self.band_scale_.tolist(),
         }
