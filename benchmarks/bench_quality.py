@@ -173,7 +173,7 @@ def compare_songs(folder, n_seeds, n_jobs):
             "TrackVAE of both": product,
             "that, 40 % without lyrics": lacking("lyrics", 0.4, None, product),
             "that, 20 % without audio": lacking("audio", 0.2, "lost", product),
-            "TrackVAE of both, side_weight=100": clone(product).set_params(vae__side_weight=100),
+            "TrackVAE of both, side_weight=300": clone(product).set_params(vae__side_weight=300),
             "hand features, 20 % without audio": lacking("audio", 0.2, "lost", hand),
         }
         return compare_embeddings(

@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise_distances
+from sklearn.preprocessing import normalize
 
 from sklearn_music import TrackVAE
 from sklearn_music.embedding._track_network import frames_before_padding, product
@@ -218,6 +219,23 @@ def test_either_part_may_be_missing(hybrid, rng):
     assert adjusted_rand_score(labels, clusters(Z)) > 0.8
 
 
+def test_a_window_finds_the_side_features_of_its_track(hybrid):
+    X, _ = hybrid
+    n_pixels = np.prod(SHAPE)
+    audio, side = X.copy(), X.copy()
+    audio[:, n_pixels:] = np.nan
+    side[:, :n_pixels] = np.nan
+
+    def cosine(side_consistency):
+        vae = TrackVAE(4, max_epochs=20, beta=4, random_state=0, **TINY)
+        vae.set_params(side_consistency=side_consistency).fit(X)
+        assert ("side_consistency" in vae.history_[0]) == (side_consistency > 0)
+        pairs = (normalize(vae.transform(part)) for part in (audio, side))
+        return np.multiply(*pairs).sum(axis=1).mean()
+
+    assert cosine(1) > cosine(0) + 0.05
+
+
 def test_a_track_of_nothing_is_at_the_prior(hybrid):
     X, _ = hybrid
     vae = TrackVAE(2, max_epochs=1, random_state=0, **TINY).fit(X)
@@ -305,9 +323,8 @@ def test_validation_rows_and_checkpoints(tracks, tmp_path):
 @pytest.mark.parametrize("decoder_variance", ["learned", "optimal"])
 def test_noise_variance_is_that_of_the_numbers_not_of_the_weights(hybrid, rng, decoder_variance):
     X, _ = hybrid
-    vae = TrackVAE(
-        4, beta=4, decoder_variance=decoder_variance, max_epochs=20, random_state=0, **TINY
-    )
+    vae = TrackVAE(4, beta=4, side_consistency=0, max_epochs=20, random_state=0, **TINY)
+    vae.set_params(decoder_variance=decoder_variance)
     plain, weighed = (clone(vae).set_params(side_weight=w).fit(X) for w in (1, 1000))
     # Of standardised bands that hold noise for the most part.
     assert 0.3 < plain.noise_variance_ < 1.5

@@ -63,7 +63,7 @@ class TrackVAE(BaseEmbedder):
     side_consistency : float, default=0.1
         How much the tie of a window to the side features of its track counts beside that to
         another window. The more, the more the latent space is about what the two have in
-        common; at 0 it keeps what each has of its own, too (the language of the lyrics).
+        common, and the less about what either has of its own (the language of the lyrics).
     temperature : float, default=0.2
         What the cosine of two places is divided by in that term: the lower it is, the more
         count the tracks that are most alike.
@@ -133,7 +133,7 @@ class TrackVAE(BaseEmbedder):
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` and
         ``consistency`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
-        are used, ``total_correlation`` and ``valid_loss``.
+        are used, ``side_consistency``, ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over a window of each row, in nats.
     active_units_ : int
@@ -161,7 +161,10 @@ class TrackVAE(BaseEmbedder):
     times the InfoNCE loss [1]_ of telling, by the cosine of their latent means [3]_, another
     window of the same track or of a neighbour [4]_ from those of the other tracks of the batch;
     neither mean knows the side features, which would give the track away, though the
-    neighbours are those by all that is there.
+    neighbours are those by all that is there. Where there are side features,
+    `side_consistency` times that is the weight of the same loss of telling, from the mean of a
+    window, that of the side features of its track from those of the others [5]_: it draws to the
+    fore what the two have in common, and puts a track that lacks one where the other says.
 
     A cosine leaves the lengths free: how large the latent space is, reconstruction and KL
     divergence decide, and it is not the same for each collection. Look at its variance where
@@ -197,6 +200,8 @@ class TrackVAE(BaseEmbedder):
        Representations", ICML 2020.
     .. [4] D. Dwibedi et al., "With a Little Help from My Friends: Nearest-Neighbor
        Contrastive Learning of Visual Representations", ICCV 2021.
+    .. [5] A. Radford et al., "Learning Transferable Visual Models From Natural Language
+       Supervision", ICML 2021.
 
     Examples
     --------

@@ -10,7 +10,11 @@ from ._matplotlib import COLORS, make_panels
 _PANELS: dict[str, dict[str, str | None]] = {
     "loss": {"train_loss": "training", "valid_loss": "validation"},
     "reconstruction": {"reconstruction": None},
-    "latent space (nats)": {"kl": "KL divergence", "consistency": "consistency"},
+    "latent space (nats)": {
+        "kl": "KL divergence",
+        "consistency": "consistency",
+        "side_consistency": "with side features",
+    },
     "active units": {"active_units": None},
 }
 _REQUIRED = {"epoch", "train_loss", "reconstruction", "kl", "active_units"}
