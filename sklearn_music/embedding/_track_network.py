@@ -122,11 +122,11 @@ class TrackNetwork(ConvNetwork):
         other_has_audio = self.has_audio(x)
         place = product(audio)[0]
         other_place = product(self._audio_expert(other, other_has_audio))[0]
-        there = (has_audio & other_has_audio)[:, 0]
-        output += (place[there], other_place[there])
-        if not (self.ties_side and side):
-            return output
-        return (*output, place[has_both[:, 0]], product(*side)[0][has_both[:, 0]])
+        pairs = [(place, other_place, has_audio & other_has_audio)]
+        if self.ties_side and side:
+            pairs.append((place, product(*side)[0], has_both))
+        places = [part[there[:, 0]] for *pair, there in pairs for part in pair]
+        return (*output, *places)
 
     def encode(self, x):
         """Return mean and log-variance of the posterior of views, each (n_views, n_components)."""
