@@ -241,9 +241,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_new : ndarray of shape (n_samples, n_components), float32
             Their places in the latent space.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        return self._map(self._encode, X)
+        return self._map_rows(self._encode, X)
 
     def inverse_transform(self, X):
         """Return the mean of the likelihood at places in the latent space.
@@ -338,6 +336,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         }
 
     def _n_rows_per_step(self, n_rows):
+        """Return how many of so many rows a step of the training takes."""
         return int(self.batch_size)
 
     def _encode(self, rows):
@@ -404,9 +403,18 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Return the decoder's means at places in the latent space, under a condition."""
 
         def decode(rows):
-            return self.net_.module_.decode(rows[:, : Z.shape[1]], rows[:, Z.shape[1] :])
+            return self._decode_rows(rows[:, : Z.shape[1]], rows[:, Z.shape[1] :])
 
         return self._map(decode, np.hstack([Z, condition]))
+
+    def _decode_rows(self, z, condition):
+        """Return the decoder's means at places on the device."""
+        return self.net_.module_.decode(z, condition)
+
+    def _map_rows(self, function, X):
+        """Apply a function of tensors to rows as a user gives them."""
+        check_is_fitted(self)
+        return self._map(function, self._check_rows(X))
 
     def _map(self, function, X):
         """Apply a function of tensors to the rows of an array."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseEmbedder, check_image_shape, check_widths
 from ._objective import elbo
@@ -386,9 +385,7 @@ class TrackVAE(BaseEmbedder):
             The mean of the standardised bands over all frames, in standard deviations; NaN
             where there is no spectrogram.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        return self._map(lambda rows: self.net_.module_.levelled(rows)[1], X)
+        return self._map_rows(lambda rows: self.net_.module_.levelled(rows)[1], X)
 
     def inverse_transform(self, X, level=0.0):
         """Return the mean of the likelihood at places in the latent space.
@@ -414,8 +411,5 @@ class TrackVAE(BaseEmbedder):
             )
         return self._decode(Z, np.broadcast_to(np.nan_to_num(level), len(Z))[:, None])
 
-    def _decode(self, Z, condition):
-        def decode(rows):
-            return self.net_.module_.decode_track(rows[:, :-1], rows[:, -1])
-
-        return self._map(decode, np.hstack([Z, condition]))
+    def _decode_rows(self, z, condition):
+        return self.net_.module_.decode_track(z, level=condition[:, 0])

@@ -276,10 +276,7 @@ class VaDE(ClusterMixin, VAE):
         proba : ndarray of shape (n_samples, n_clusters), float32
             The shares of a row sum to 1.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        module, criterion = self.net_.module_, self.net_.criterion_
-        return self._map(lambda rows: criterion.shares(module.encode(rows)[0]), X)
+        return self._map_rows(lambda rows: self.net_.criterion_.shares(self._encode(rows)), X)
 
     def _train(self, X, **kwargs):
         super()._train(X, **kwargs)
