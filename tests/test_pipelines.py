@@ -17,11 +17,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music import VAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
+from sklearn_music.exceptions import AudioError
 from sklearn_music.metrics import CLUSTERING_SCORERS, compare_embeddings
 from sklearn_music.pipelines import (
     make_beta_cvae_pipeline,
     make_conv_vae_pipeline,
     make_pca_pipeline,
+    make_track_vae_pipeline,
     make_vae_pipeline,
 )
 
@@ -107,31 +109,134 @@ def test_all_lyrics_missing_in_a_test_fold(tracks):
     np.testing.assert_array_equal(nothing, np.zeros((3, 4)))
 
 
-@pytest.mark.filterwarnings("ignore:Got n_components")  # so few lyrics have fewer topics
-@pytest.mark.parametrize(
-    "make", [make_pca_pipeline, make_vae_pipeline, make_conv_vae_pipeline, make_beta_cvae_pipeline]
-)
-def test_recipes(make, tracks, tmp_path):
-    pipe = clone(make(3, memory=tmp_path, random_state=0))
-    epochs = {name: 2 for name in pipe.get_params() if name.endswith("__max_epochs")}
-    clusters = pipe.set_params(**epochs).fit_predict(tracks)
+FACTORIES = [
+    make_track_vae_pipeline,
+    make_pca_pipeline,
+    make_vae_pipeline,
+    make_conv_vae_pipeline,
+    make_beta_cvae_pipeline,
+]
+few_lyrics = pytest.mark.filterwarnings("ignore:Got n_components")  # have fewer topics
+
+
+def quick(make, n_clusters=3, **kwargs):
+    """Return a pipeline of one second and two epochs."""
+    pipe = make(n_clusters, duration=1.0, random_state=0, **kwargs)
+    return pipe.set_params(
+        **{name: 2 for name in pipe.get_params() if name.endswith("__max_epochs")}
+    )
+
+
+@few_lyrics
+@pytest.mark.parametrize("make", FACTORIES)
+def test_factories(make, tracks, tmp_path):
+    pipe = clone(quick(make, memory=tmp_path))
+    clusters = pipe.fit_predict(tracks)
     assert len(np.unique(clusters)) == 3
     loaded = pickle.loads(pickle.dumps(pipe))
     np.testing.assert_array_equal(loaded.predict(tracks), pipe.predict(tracks))
-    weights = [value for name, value in pipe.get_params().items() if "transformer_weights" in name]
-    assert weights  # so that a search can vary them
+    assert pipe.failures_ == {}
 
 
-@pytest.mark.parametrize("make", [make_conv_vae_pipeline, make_beta_cvae_pipeline])
-@pytest.mark.parametrize(("course_project", "shape"), [(False, (64, 323)), (True, (128, 640))])
-def test_recipes_know_the_size_of_their_spectrograms(make, course_project, shape, tracks):
-    pipe = make(course_project=course_project)
-    extractor = pipe["features"].transformers[0][1]["mel"]
-    assert extractor.fit(tracks[["audio"]][:1]).image_shape_ == shape == pipe["embed"].image_shape
+@pytest.mark.parametrize("make", FACTORIES)
+@pytest.mark.parametrize("kwargs", [{}, {"duration": 3.0}, {"course_project": True}])
+def test_factories_know_the_size_of_their_spectrograms(make, kwargs, tracks):
+    if make is make_track_vae_pipeline and "course_project" in kwargs:
+        return
+    pipe = make(**kwargs)
+    extractor = next(p for p in pipe.get_params().values() if isinstance(p, SpectrogramExtractor))
+    shape = extractor.fit(tracks[["audio"]][:1]).image_shape_
+    embedder = pipe[1]
+    assert getattr(embedder, "image_shape", shape) == shape
+    if not kwargs:
+        assert shape == (64, 323)
+
+
+@few_lyrics
+@pytest.mark.parametrize("make", FACTORIES)
+def test_a_bad_file_stops_nothing_and_is_never_in_a_cluster(make, tracks, tmp_path):
+    """Of the tracks without audio and lyrics; the others get what they get without them."""
+    corrupt = tmp_path / "corrupt.mp3"
+    corrupt.write_bytes(bytes(range(256)) * 9)
+    bad = tracks.copy()
+    for row, path in {2: corrupt, 7: tmp_path / "lost.wav", 11: None}.items():
+        bad.iloc[row, bad.columns.get_indexer(["audio", "lyrics"])] = [path, None]
+    pipe = quick(make)
+    with pytest.warns(UserWarning, match="3 of 24 tracks"):
+        labels = pipe.fit_predict(bad)
+    assert list(pipe.failures_) == [2, 7, 11]
+    assert "corrupt.mp3" in str(pipe.failures_[2])
+    np.testing.assert_array_equal(np.flatnonzero(labels == -1), [2, 7, 11])
+    good = bad.drop(bad.index[[2, 7, 11]])
+    np.testing.assert_array_equal(quick(make).fit_predict(good), labels[labels >= 0])
+
+    loaded = pickle.loads(pickle.dumps(pipe))
+    with pytest.warns(UserWarning, match="3 of 24 tracks"):
+        np.testing.assert_array_equal(loaded.predict(bad), labels)
+    nothing = bad.iloc[[2, 7]]
+    with pytest.warns(UserWarning, match="2 of 2 tracks"):
+        np.testing.assert_array_equal(loaded.predict(nothing), [-1, -1])
+
+    with pytest.raises(AudioError, match="Row 7"):
+        make(3, duration=1.0, on_error="raise").fit(bad)
+
+
+@few_lyrics
+def test_lyrics_or_audio_alone_place_a_track(tracks):
+    some = tracks.copy()
+    some.iloc[3, some.columns.get_loc("audio")] = None
+    some.iloc[5, some.columns.get_loc("lyrics")] = None
+    with pytest.warns(UserWarning, match="1 of 24 tracks"):
+        labels = quick(make_track_vae_pipeline).fit_predict(some)
+    assert (labels >= 0).all()
+
+
+class Trained(Exception):
+    """A net was about to be trained, or a file to be decoded."""
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    def work(*args, **kwargs):
+        raise Trained
+
+    monkeypatch.setattr("sklearn_music.embedding._base.train", work)
+    monkeypatch.setattr("sklearn_music.features._tracks.read_audio", work)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        (lambda t: t.drop(columns="lyrics"), {}, r"no columns? 'lyrics'.*lyrics_weight=0"),
+        (lambda t: t.assign(lyrics=None), {}, r"All 24 lyrics are missing.*lyrics_weight=0"),
+        (lambda t: t.assign(lyrics="[Instrumental]"), {}, r"All 24 .*lyrics_weight=0"),
+        (lambda t: t.rename(columns={"audio": "file"}), {}, r"no columns? 'audio'.*'file'"),
+        (lambda t: pd.concat([t, t[["lyrics"]]], axis=1), {}, "2 columns 'lyrics'"),
+        (lambda t: t[:2], {}, "n_clusters=3 for 2 tracks"),
+        (lambda t: t, {"cluster__estimator__n_clusters": 0}, "n_clusters"),
+        (lambda t: t, {"embed__beta": -1.0}, "beta"),
+        (lambda t: t, {"embed__image_shape": (64, 12)}, "image_shape"),
+        (lambda t: t, {"features__audio__duration": 2.0}, "image_shape"),
+        (lambda t: t, {"features__audio__fmin": 9e9}, "fmin"),
+        (
+            lambda t: t,
+            {"embed__checkpoint_dir": "c", "embed__early_stopping": True},
+            "checkpoint_dir",
+        ),
+    ],
+)
+def test_what_cannot_work_is_said_before_the_work(change, params, message, tracks):
+    pipe = quick(make_track_vae_pipeline).set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        pipe.fit_predict(change(tracks))
+    for method in ("fit", "fit_predict"):
+        with pytest.raises(Trained):  # what can work gets there
+            getattr(quick(make_track_vae_pipeline, on_error="raise"), method)(tracks)
 
 
 @pytest.mark.filterwarnings("ignore:Got n_components")
-def test_the_recipe_of_the_course_project_is_told_the_genre_and_marked(tracks):
+def test_the_pipeline_of_the_course_project_is_conditioned_on_the_genre_and_marked(tracks):
     pipe = make_beta_cvae_pipeline(random_state=0).set_params(embed__max_epochs=1)
     told = clone(pipe).set_params(embed__encode_condition=True)
     assert make_beta_cvae_pipeline(course_project=True)["embed"].encode_condition

@@ -332,12 +332,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     @config_context(transform_output="default")
     def _fit(self, X: Any) -> tuple[np.ndarray | sparse.csr_matrix, np.ndarray]:
         """Fit; return the features of the present lyrics, and which lyrics are present."""
-        lyrics, present = self._check_lyrics(X)
-        if not lyrics:
-            raise ValueError(
-                f"All {len(present)} lyrics are missing, so there is nothing to learn from: fit on "
-                "tracks some of which have lyrics, or leave the lyrics out."
-            )
+        lyrics, present = self._check_early(X)
         if self.encoder is None:
             self.vectorizer_ = self._make_vectorizer()
             try:
@@ -440,6 +435,16 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                 )
             present[row] = _words(value) not in absent
         return list(values[present]), present
+
+    def _check_early(self, X: Any) -> tuple[list[str], np.ndarray]:
+        """As `_check_lyrics`, and raise what `fit` would raise before it learns anything."""
+        lyrics, present = self._check_lyrics(X)
+        if not lyrics:
+            raise ValueError(
+                f"All {len(present)} lyrics are missing, so there is nothing to learn from: fit on "
+                "tracks some of which have lyrics, or leave the lyrics out."
+            )
+        return lyrics, present
 
     @config_context(transform_output="default")
     def _features(self, lyrics: list[str]) -> np.ndarray | sparse.csr_matrix:

@@ -218,7 +218,7 @@ class SpectrogramExtractor(TrackTransformer):
         self._check_frequencies()
         tracks, stamps = self._check_tracks(X, reset=True)
         if self.duration is not None:
-            self.n_samples_ = max(1, round(self.duration * self.sample_rate))
+            self.n_samples_ = self._n_samples_of_duration()
         else:
             lengths = [
                 or_error(self._length, track, stamp)
@@ -226,10 +226,7 @@ class SpectrogramExtractor(TrackTransformer):
             ]
             self._raise_for(failures_of(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
-        if self.pooling is None:
-            self.image_shape_ = (self._n_bands, 1 + self.n_samples_ // self.hop_length)
-        else:
-            self.image_shape_ = (self._n_bands, len(_STATISTICS))
+        self.image_shape_ = self._image_shape_of(self.n_samples_)
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -257,6 +254,19 @@ class SpectrogramExtractor(TrackTransformer):
     @property
     def _n_bands(self):
         return {"mel": self.n_mels, "mfcc": self.n_mfcc, "chroma": self.n_chroma}[self.feature]
+
+    def _n_samples_of_duration(self):
+        return max(1, round(self.duration * self.sample_rate))
+
+    def _image_shape_of(self, n_samples):
+        n_columns = len(_STATISTICS) if self.pooling else 1 + n_samples // self.hop_length
+        return (self._n_bands, n_columns)
+
+    def _planned_image_shape(self):
+        """Return `image_shape_` before any `fit`, or None where it depends on the tracks."""
+        if self.duration is None and not self.pooling:
+            return None
+        return self._image_shape_of(0 if self.pooling else self._n_samples_of_duration())
 
     def _check_frequencies(self):
         nyquist = self.sample_rate / 2

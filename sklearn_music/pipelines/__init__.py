@@ -1,0 +1,36 @@
+"""Pipelines from a table of tracks to clusters, and what they are made of.
+
+Each ``make_...`` function returns a scikit-learn Pipeline over a DataFrame with the columns
+``audio`` (paths or waveforms) and, where it uses them, ``lyrics`` and ``genre``, as
+`sklearn_music.datasets.load_tracks` returns it. All of them end in KMeans.
+`make_track_vae_pipeline` is the one to begin with. The others are the three tasks of the course
+project that this library grew out of: easy (`make_pca_pipeline`, `make_vae_pipeline`), medium
+(`make_conv_vae_pipeline`) and hard (`make_beta_cvae_pipeline`).
+
+A file that can't be read does not stop them: its track is missing, and the attribute `failures_`
+of the pipeline says why. A track of which nothing is known gets the label -1, in `fit` and in
+`predict`.
+
+`set_params` changes whatever is not an argument. If you change the size of the spectrograms of a
+pipeline, change the embedder's ``image_shape`` too; the argument ``duration`` does both.
+"""
+
+from ._factories import (
+    make_beta_cvae_pipeline,
+    make_conv_vae_pipeline,
+    make_pca_pipeline,
+    make_track_vae_pipeline,
+    make_vae_pipeline,
+)
+from ._skip_missing import SkipMissing
+from ._track_pipeline import TrackPipeline
+
+__all__ = [
+    "SkipMissing",
+    "TrackPipeline",
+    "make_beta_cvae_pipeline",
+    "make_conv_vae_pipeline",
+    "make_pca_pipeline",
+    "make_track_vae_pipeline",
+    "make_vae_pipeline",
+]
