@@ -24,7 +24,7 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.metrics import accuracy_score, adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
@@ -43,6 +43,7 @@ from sklearn_music.metrics import (
 from sklearn_music.pipelines import make_track_vae_pipeline
 
 SCALE = [("scale", StandardScaler())]
+FILL_AND_SCALE = [("fill", SimpleImputer()), *SCALE]
 POWER = [
     ("power", PowerTransformer()),
     ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -5, "a_max": 5})),
@@ -135,61 +136,95 @@ def compare_songs(folder, n_seeds, n_jobs):
     tracks, targets = load_tracks_and_targets(folder)
     with tempfile.TemporaryDirectory() as memory:
         audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
-        hybrid = make_track_vae_pipeline(memory=memory)[:-1]
-        mel, vae = (step for _, step in audio["embed"].transformers[0][1].steps)
-        mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", memory=memory)
+        joint = make_track_vae_pipeline(memory=memory)[:-1]
+        mel = audio["features"].transformers[0][1]
+        mfcc = SpectrogramExtractor(
+            "mfcc", duration=30.0, pooling="stats", memory=memory, on_error="nan"
+        )
         for extractor in (mfcc, mel):
             extractor = clone(extractor).set_params(n_jobs=2, verbose=1)
             extractor.fit_transform(tracks[["audio"]])  # into the cache
-        # Of the recipe's -1 nothing is left over for the columns of lyrics.
-        vae = clone(vae).set_params(image_shape=extractor.image_shape_)
 
         def of_audio(*steps):
             return ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])])
 
-        lyrics = LyricVectorizer(16, fill_value=float("nan"))
-        features = ColumnTransformer(
+        blocks = [
+            ("audio", Pipeline([("mel", mel), ("vae", audio["embed"])]), ["audio"]),
+            ("lyrics", LyricVectorizer(16, fill_value=float("nan")), "lyrics"),
+        ]
+        weights = {"audio": 1.0, "lyrics": 3.0}
+        late = Pipeline(
             [
-                ("audio", clone(mel).set_params(on_error="nan"), ["audio"]),
-                ("lyrics", lyrics, "lyrics"),
+                ("features", ColumnTransformer(blocks, transformer_weights=weights)),
+                ("fill", KNNImputer()),
             ]
         )
-        product = Pipeline([("features", features), ("vae", vae)])
-        filled = [("mfcc", clone(mfcc).set_params(on_error="nan")), ("fill", SimpleImputer())]
-        hand = Pipeline([("features", of_audio(*filled, *SCALE))])
+        baseline = Pipeline([("features", of_audio(("mfcc", mfcc), *FILL_AND_SCALE))])
 
         def lacking(column, share, value, pipe):
             kwargs = {"column": column, "share": share, "value": value}
             return Pipeline([("lack", FunctionTransformer(without, kw_args=kwargs)), *pipe.steps])
 
         embeddings = {
-            "spectrograms, PCA": of_audio(("mel", mel), *SCALE, ("pca", PCA(128))),
+            "spectrograms, PCA": of_audio(("mel", mel), *FILL_AND_SCALE, ("pca", PCA(128))),
             "lyrics, TF-IDF and SVD": ColumnTransformer(
                 [("lyrics", LyricVectorizer(64), "lyrics")]
             ),
             "TrackVAE": audio,
-            "TrackVAE beside lyrics": hybrid,
-            "the same, 40 % without lyrics": lacking("lyrics", 0.4, None, hybrid),
-            "TrackVAE of both": product,
-            "that, 40 % without lyrics": lacking("lyrics", 0.4, None, product),
-            "that, 20 % without audio": lacking("audio", 0.2, "lost", product),
-            "TrackVAE of both, side_weight=300": clone(product).set_params(vae__side_weight=300),
-            "hand features, 20 % without audio": lacking("audio", 0.2, "lost", hand),
+            "late fusion": late,
+            "late fusion, 40 % without lyrics": lacking("lyrics", 0.4, None, late),
+            "joint": joint,
+            "joint, 40 % without lyrics": lacking("lyrics", 0.4, None, joint),
+            "joint, 20 % without audio": lacking("audio", 0.2, "lost", joint),
+            "joint, lyrics_weight=300": clone(joint).set_params(embed__side_weight=300),
+            "pooled MFCCs, 20 % without audio": lacking("audio", 0.2, "lost", baseline),
         }
         return compare_embeddings(
             embeddings,
             tracks[["audio", "lyrics"]],
             targets,
-            features=of_audio(("mfcc", mfcc), *SCALE),
+            features=of_audio(("mfcc", mfcc), *FILL_AND_SCALE),
             n_seeds=n_seeds,
             n_jobs=n_jobs,
             verbose=1,
         )
 
 
+def compare_gaps(folder, n_seeds, n_jobs):
+    """Return whether missing lyrics make clusters, and what they cost.
+
+    Of the songs, a share drawn anew with each seed lacks its lyrics. "has lyrics" is the
+    normalised mutual information between the clusters and whether a song has its lyrics.
+    """
+    tracks, targets = load_tracks_and_targets(folder)
+    n_clusters = targets["genre"].nunique()
+
+    def score(seed, share, memory):
+        is_missing = np.random.default_rng(seed).random(len(tracks)) < share
+        some = tracks.assign(lyrics=tracks["lyrics"].mask(is_missing, None))
+        row = {"share without lyrics": share}
+        pipe = make_track_vae_pipeline(n_clusters, memory=memory, random_state=seed)
+        clusters = pipe.fit_predict(some)
+        for name, labels in {"has lyrics": some["lyrics"].notna(), **targets}.items():
+            known = labels.notna()
+            row[f"{name}: NMI"] = normalized_mutual_info_score(labels[known], clusters[known])
+        row["genre: ARI"] = adjusted_rand_score(targets["genre"], clusters)
+        return row
+
+    with tempfile.TemporaryDirectory() as memory:
+        pipe = make_track_vae_pipeline(memory=memory, n_jobs=2)
+        pipe["features"].fit_transform(tracks)  # into the cache
+        rows = Parallel(n_jobs, verbose=10)(
+            delayed(score)(seed, share, memory)
+            for seed in range(n_seeds)
+            for share in (0.0, 0.2, 0.4, 0.6)
+        )
+    return with_intervals(rows, "share without lyrics")
+
+
 def spectrograms_and_mfccs(tracks):
     """Return the spectrograms of the recipe, their shape, and pooled MFCCs."""
-    mel = make_track_vae_pipeline()["embed"].transformers[0][1]["mel"].set_params(n_jobs=2)
+    mel = make_track_vae_pipeline()["features"].transformers[0][1].set_params(n_jobs=2)
     mfcc = SpectrogramExtractor("mfcc", duration=30.0, pooling="stats", n_jobs=2)
     images, pooled = (step.fit_transform(tracks[["audio"]]) for step in (mel, mfcc))
     return images, mel.image_shape_, pooled
@@ -291,9 +326,9 @@ def main(argv=None):
     parser.add_argument(
         "--data",
         nargs="*",
-        default=["gtzan", "gtzan-held-out", "songs-mfcc", "songs"],
-        help="which of gtzan, gtzan-held-out, songs-mfcc, songs, songs-settings, songs-classified "
-        "and songs-mel",
+        default=["gtzan", "gtzan-held-out", "songs-mfcc", "songs", "songs-gaps"],
+        help="which of gtzan, gtzan-held-out, songs-mfcc, songs, songs-gaps, songs-settings, "
+        "songs-classified and songs-mel",
     )
     args = parser.parse_args(argv)
     if "SKLEARN_MUSIC_DATA" not in os.environ:
@@ -303,6 +338,10 @@ def main(argv=None):
     for data in args.data:
         if data == "gtzan-held-out":
             print(f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds)}", flush=True)
+            continue
+        if data == "songs-gaps":
+            table = compare_gaps(folder, args.seeds, args.jobs)
+            print(f"\n{data}, 95 % intervals over {args.seeds} seeds\n\n{table}", flush=True)
             continue
         if data == "songs-classified":
             table = classify_songs(folder, args.seeds, args.jobs)

@@ -9,8 +9,8 @@ genre, the words tell the language, and the weight of the two decides which the 
 # %%
 # Words of any script
 # -------------------
-# A word is a run of letters *and their marks*, so that গল্প stays one. Tracks without lyrics,
-# about a fifth of them here, become rows of zeros.
+# A word is a run of letters *and their marks*, so that গল্প stays one. About a fifth of the tracks
+# have no lyrics.
 
 import pandas as pd
 
@@ -25,11 +25,14 @@ tracks[["lyrics", "genre", "language"]].head()
 # %%
 # Two blocks, each with a weight
 # ------------------------------
-# The latent space of the audio has a variance of about 1 in each component, the rows of the lyrics
-# have length 1. The weights multiply them.
+# The latent space of the audio has a variance of about 1 in each component, the lyrics of a track
+# have length 1. The weights multiply them. Missing lyrics are NaN, and are then filled with the mean
+# of those of the five tracks that sound most alike. Filled with zeros, they would be alike, and
+# with a large weight become a cluster of their own.
 
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import KNNImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -41,10 +44,13 @@ audio = Pipeline(
     ]
 )
 embed = ColumnTransformer(
-    [("audio", audio, ["audio"]), ("lyrics", LyricVectorizer(16), "lyrics")],
+    [
+        ("audio", audio, ["audio"]),
+        ("lyrics", LyricVectorizer(16, fill_value=float("nan")), "lyrics"),
+    ],
     transformer_weights={"audio": 1, "lyrics": 1},
 )
-Z = embed.fit_transform(tracks)
+Z = KNNImputer().fit_transform(embed.fit_transform(tracks))
 
 # %%
 # From one extreme to the other
@@ -73,9 +79,7 @@ panel.legend(frameon=False)
 # %%
 # Heard, and read
 # ---------------
-# With a weight of 0 the clusters are those of the sound, with 32 those of the words. The tracks
-# without lyrics all have the same place among the words, so they end up in one cluster, of both
-# languages.
+# With a weight of 0 the clusters are those of the sound, with 32 those of the words.
 
 from sklearn_music.plotting import ClusterCompositionDisplay, LatentSpaceDisplay
 

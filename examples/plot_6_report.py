@@ -9,16 +9,15 @@ which opens without a network: to read, and to listen to.
 # %%
 # A clustering
 # ------------
-# One of the ready-made pipelines of :mod:`sklearn_music.pipelines`, over sound and words.
+# The pipeline to begin with: :func:`~sklearn_music.pipelines.make_track_vae_pipeline` embeds sound
+# and words in one latent space. A fifth of these tracks have no lyrics.
 
 from sklearn_music.datasets import make_music
-from sklearn_music.pipelines import make_vae_pipeline
+from sklearn_music.pipelines import make_track_vae_pipeline
 
 music = make_music(60, duration=3, random_state=0)
 tracks = music.data
-pipe = make_vae_pipeline(6, lyrics_weight=2, random_state=0)
-pipe.set_params(embed__audio__mel__duration=3)
-pipe.fit(tracks)
+pipe = make_track_vae_pipeline(6, duration=3, random_state=0).fit(tracks)
 
 # %%
 # The page

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import silhouette_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -79,7 +80,7 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, default=Path("results"), help="a folder")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--jobs", type=int, default=2, help="number of tracks read at a time")
-    parser.add_argument("--epochs", type=int, help="default: the recipe's")
+    parser.add_argument("--epochs", type=int, help="default: the pipeline's")
     parser.add_argument(
         "--course-project", action="store_true", help="its sizes: 128 x 640, 128 components"
     )
@@ -112,7 +113,9 @@ def main(argv=None):
     for name, pipe in pipelines.items():
         fitted = set_embedder(clone(pipe), callbacks=[EpochBar(name)]).fit(tracks)
         Z = fitted[:-1].transform(tracks)
-        own_silhouettes[name] = silhouette_score(Z, fitted["cluster"].labels_)
+        clusters = fitted["cluster"].labels_
+        is_placed = clusters >= 0  # a file that can't be read has no latent vector
+        own_silhouettes[name] = silhouette_score(Z[is_placed], clusters[is_placed])
         stem = name.lower().replace(": ", "_").replace(", ", "_").replace(" ", "_")
         latent = LatentSpaceDisplay.from_estimator(fitted, tracks, {"genre": genres})
         latent.figure_.savefig(args.output / f"{stem}_latent_space.png", dpi=100)
@@ -122,15 +125,19 @@ def main(argv=None):
         reconstructions.figure_.savefig(args.output / f"{stem}_reconstructions.png", dpi=100)
 
     mfcc = SpectrogramExtractor(
-        "mfcc", duration=30.0, pooling="stats", memory=args.output / "cache", n_jobs=args.jobs
+        "mfcc",
+        duration=30.0,
+        pooling="stats",
+        memory=args.output / "cache",
+        n_jobs=args.jobs,
+        on_error="nan",
     )
+    steps = [("mfcc", mfcc), ("fill", SimpleImputer()), ("scale", StandardScaler())]
     scores = compare_embeddings(
         {name: pipe[:-1] for name, pipe in pipelines.items()},
         tracks,
         genres,
-        features=ColumnTransformer(
-            [("audio", Pipeline([("mfcc", mfcc), ("scale", StandardScaler())]), ["audio"])]
-        ),
+        features=ColumnTransformer([("audio", Pipeline(steps), ["audio"])]),
         n_seeds=args.seeds,
         verbose=1,
     )
