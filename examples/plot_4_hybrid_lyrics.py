@@ -26,7 +26,7 @@ tracks[["lyrics", "genre", "language"]].head()
 # Two blocks, each with a weight
 # ------------------------------
 # The latent space of the audio has a variance of about 1 in each component, the lyrics of a track
-# have length 1. The weights multiply them. Missing lyrics are NaN, and are then filled with the mean
+# have length 1. The weights multiply them. Missing lyrics are NaN, then filled with the mean
 # of those of the five tracks that sound most alike. Filled with zeros, they would be alike, and
 # with a large weight become a cluster of their own.
 
