@@ -67,7 +67,7 @@ def test_comparison(tracks, fitted):
 
 
 def test_report(tracks, fitted, tmp_path):
-    pipe, labels, failures = fitted
+    pipe, _, _ = fitted
     report = ClusterReport(pipe, tracks, tracks[["genre"]], n_seeds=1, excerpt_duration=0.5)
     text = report.to_html(tmp_path / "report.html").read_text("utf-8")
     assert "half.flac" in text
