@@ -110,7 +110,11 @@ def make_odd_collection(folder):
     add(np.zeros((2, 9)), False)
     add(np.full(RATE, np.nan), False)
 
-    tracks = pd.DataFrame(rows)
+    tracks = pd.DataFrame(rows, dtype=object)  # pyarrow's text can't hold every file name
+
+    def column(cells):
+        return pd.Series(list(cells), dtype=object)
+
     words = music["lyrics"].dropna().tolist()
     lyrics = [
         *(None, np.nan, pd.NA, "", "  ", "[Instrumental]", "#REF!", "\u200b", "la"),
@@ -119,15 +123,15 @@ def make_odd_collection(folder):
         words[2] * 50,
         "আমার সোনার বাংলা",
     ]
-    tracks["lyrics"] = [
+    tracks["lyrics"] = column(
         lyrics[i // 2] if i % 2 and i // 2 < len(lyrics) else words[i % len(words)]
         for i in range(len(tracks))
-    ]
+    )
     # Unreadable, and without lyrics, too.
     unreadable = np.flatnonzero(tracks["readable"].eq(False))
     tracks.loc[unreadable[::2], "lyrics"] = None
     titles = ["$$a$$", "<b>bold</b>", "caf\udce9", "x" * 300, None, "শিরোনাম", "a\0b", ""]
-    tracks["title"] = [titles[i % len(titles)] for i in range(len(tracks))]
+    tracks["title"] = column(titles[i % len(titles)] for i in range(len(tracks)))
     genres = ["rock", "$$a$$", "<script>", "caf\udce9", None, "নজরুল", np.nan, "cluster 0"]
-    tracks["genre"] = [genres[i % len(genres)] for i in range(len(tracks))]
+    tracks["genre"] = column(genres[i % len(genres)] for i in range(len(tracks)))
     return tracks

@@ -163,8 +163,8 @@ def test_a_bad_file_stops_nothing_and_is_never_in_a_cluster(make, tracks, tmp_pa
     """Of the tracks without audio and lyrics; the others get what they get without them."""
     corrupt = tmp_path / "corrupt.mp3"
     corrupt.write_bytes(bytes(range(256)) * 9)
-    bad = tracks.copy()
-    for row, path in {2: corrupt, 7: tmp_path / "lost.wav", 11: None}.items():
+    bad = tracks.astype(object)
+    for row, path in {2: str(corrupt), 7: str(tmp_path / "lost.wav"), 11: None}.items():
         bad.iloc[row, bad.columns.get_indexer(["audio", "lyrics"])] = [path, None]
     pipe = quick(make)
     with pytest.warns(UserWarning, match="3 of 24 tracks"):
