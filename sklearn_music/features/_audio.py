@@ -4,10 +4,17 @@ Every reason why a file can't be used is found here, and raised as an
 :class:`~sklearn_music.exceptions.AudioError` that names the file.
 """
 
+import contextlib
+import ctypes
+import functools
 import math
 import os
-import re
+import platform
+import shutil
 import stat
+import sys
+import tempfile
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +22,12 @@ import soundfile
 import soxr
 
 from ..exceptions import AudioError, AudioNotFoundError
+from ._containers import MP3_TOLERANCE, check_container, examine
 
-# A chunk size that a writer to a pipe leaves in the header, since it can't go back to fill it in.
-_SIZE_UNKNOWN = 2**31 - 2**16
+# A rate beyond these, in Hz, is a broken header: no format of music has it.
+_RATES = (1_000, 1_000_000)
+# No file has so many frames: 18 days at 44.1 kHz, and the largest count of a FLAC header.
+_FRAMES_UNKNOWN = 2**36 - 1
 
 
 class FileStamp(NamedTuple):
@@ -54,10 +64,33 @@ def file_stamp(path):
 
 
 def file_length(path, *, sample_rate, offset=0.0):
-    """Return the number of samples at `sample_rate` from `offset` to the end, by the header."""
-    with _open(path) as file:
-        start = _start(file, path, offset)
-        return math.ceil((file.frames - start) * sample_rate / file.samplerate)
+    """Return the number of samples at `sample_rate` from `offset` to the end.
+
+    It is the number that decoding gives. The file is decoded for that only where its header
+    can't be trusted.
+
+    Raises
+    ------
+    AudioError
+        As :func:`read_audio` does.
+    """
+    n_frames, rate = _count_frames(file_stamp(path))
+    start = _start(offset, rate, n_frames, path)
+    return math.ceil((n_frames - start) * sample_rate / rate)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _count_frames(stamp):
+    """Return the number of frames of a file, and its rate."""
+    path = stamp.path
+    with contextlib.ExitStack() as stack:
+        file, contents = _to_its_end(stack, _open(stack, path), path)
+        if contents.is_exact:
+            return contents.n_frames, file.samplerate
+        n_frames = sum(len(block) for block in _blocks(file, path, contents.n_frames))
+        if contents.n_frames < math.inf:
+            _check_count(n_frames, contents.n_frames, file, path)
+        return n_frames, file.samplerate
 
 
 def read_audio(path, *, sample_rate, offset=0.0, duration=None):
@@ -88,28 +121,26 @@ def read_audio(path, *, sample_rate, offset=0.0, duration=None):
         If the file can't be read, is cut short, or holds no sample, NaN or
         infinite ones, or none after `offset`.
     """
-    with _open(path) as file:
-        start = _start(file, path, offset)
-        wanted = file.frames - start
-        if duration is not None:
-            wanted = min(wanted, int(duration * file.samplerate))
-        rate = file.samplerate
-        length_is_known = file.format != "MP3" or _mp3_states_length(path)
-        try:
-            file.seek(start)
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{path!r} is truncated or corrupt: decoding stopped with {str(error)!r}."
-            ) from error
-    if len(samples) < wanted and length_is_known:
-        raise AudioError(
-            f"{path!r} is truncated or corrupt: its header promises {wanted} frames from "
-            f"frame {start} on, but only {len(samples)} could be decoded."
-        )
-    if len(samples) == 0:
+    with contextlib.ExitStack() as stack:
+        file = _open(stack, path)
+        rate, n_frames = file.samplerate, file.frames
+        stop = math.inf if duration is None else int(offset * rate) + int(duration * rate)
+        if stop > n_frames or n_frames >= _FRAMES_UNKNOWN:
+            # Only then does it matter whether the header's count is right.
+            file, contents = _to_its_end(stack, file, path)
+            n_frames = contents.n_frames
+        start = _start(offset, rate, n_frames, path)
+        # Not beyond: what follows the audio may be tags, which libFLAC can't skip.
+        wanted = min(stop, n_frames) - start
+        blocks = list(_blocks(file, path, wanted, start=start))
+        n_read = sum(map(len, blocks))
+        if n_frames < math.inf:
+            _check_count(n_read, wanted, file, path)
+    if n_read == 0:
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
-    waveform = check_waveform(_mix_down(samples), repr(path))
+    waveform = np.concatenate(blocks)
+    # Checked here, before resampling spreads a NaN.
+    check_waveform(waveform, repr(path))
     if rate == sample_rate:
         return waveform
     resampled = soxr.resample(waveform, rate, sample_rate, quality="HQ")
@@ -118,25 +149,157 @@ def read_audio(path, *, sample_rate, offset=0.0, duration=None):
 
 
 def check_waveform(waveform, name):
-    """Return `waveform` as it is, if it is a mono one that can be analysed."""
+    """Raise an AudioError unless `waveform` is a mono one that can be analysed."""
     if waveform.ndim != 1 or waveform.dtype.kind not in "fiu":
         raise AudioError(
             f"{name} is an array of shape {waveform.shape} and dtype {waveform.dtype}; expected "
             "a mono waveform, a 1-D array of numbers. Mix the channels down first."
         )
+    is_scaled = waveform.dtype.kind == "f" or waveform.dtype.name in _FULL_SCALE
+    # Python's own numbers become int64: small ones are taken as they are.
+    if not is_scaled and (waveform.dtype != np.int64 or np.abs(waveform).max(initial=0) > 127):
+        raise AudioError(
+            f"{name} is an array of dtype {waveform.dtype}, of which the full scale is not known. "
+            f"Convert it to the integers that it was recorded in ({', '.join(_FULL_SCALE)}), or "
+            "to floating-point numbers within ±1."
+        )
     if len(waveform) == 0:
         raise AudioError(f"{name} holds no sample.")
-    if not np.isfinite(waveform).all():
-        raise AudioError(f"{name} contains NaN or infinity (inf) among its samples.")
-    # Beyond that the power overflows float32.
-    if max(float(waveform.max()), -float(waveform.min())) > 1e12:
-        raise AudioError(f"{name} has samples beyond ±1e12; expected a waveform within ±1.")
-    return waveform
+    if waveform.dtype.kind == "f":
+        if not np.isfinite(waveform).all():
+            raise AudioError(f"{name} contains NaN or infinity (inf) among its samples.")
+        # Beyond that the power overflows float32.
+        if max(float(waveform.max()), -float(waveform.min())) > 1e12:
+            raise AudioError(f"{name} has samples beyond ±1e12; expected a waveform within ±1.")
+
+
+# As in a file: 8-bit samples of wav are unsigned, with silence at 128. Other types were made of
+# those by a conversion, and don't tell of which.
+_FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
+
+
+def as_floats(waveform):
+    """Return a checked waveform within ±1: integers are scaled by the range of their type.
+
+    The samples of a file as integers give what :func:`soundfile.read` gives as float32.
+    """
+    if waveform.dtype.kind == "f":
+        return waveform
+    zero = 128 if waveform.dtype.kind == "u" else 0
+    centred = waveform.astype(np.float32) - np.float32(zero)
+    return centred / np.float32(_FULL_SCALE.get(waveform.dtype.name, 1))
 
 
 def fit_length(waveform, n_samples):
     """Crop a waveform to `n_samples`, or pad it with silence."""
     return np.pad(waveform[:n_samples], (0, max(0, n_samples - len(waveform))))
+
+
+class _SequentialFile(soundfile.SoundFile):
+    """A file that is read on and on: soundfile would seek after each block.
+
+    That takes time, hides the gap where a page of an Ogg file is damaged, and fails for DWVW.
+    """
+
+    def seekable(self):
+        return False
+
+
+def _open(stack, path, *, name=None):
+    """Open a file until the stack is closed; `name` is the file's in errors."""
+    name = path if name is None else name
+    stack.enter_context(_QUIET)
+    # libsndfile says "no such file" for much that is not the reason.
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+        # soundfile encodes a str strictly.
+        encoded = path if sys.platform == "win32" else os.fsencode(path)
+        file = stack.enter_context(_SequentialFile(encoded))
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string
+        if "does not exist" in reason:
+            reason = "no audio was found in it"
+        raise _unreadable(name, reason) from error
+    except TypeError as error:  # soundfile takes a name in .raw for headerless samples
+        raise _unreadable(name, f"its name says that it has no header: {error}") from error
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{name!r} cannot be opened: {error}.") from error
+    if file.frames == 0:
+        raise AudioError(
+            f"{name!r} holds no sample: its header says 0 frames, and the file has "
+            f"{os.path.getsize(path)} bytes."
+        )
+    if not _RATES[0] <= file.samplerate <= _RATES[1]:
+        raise AudioError(
+            f"{name!r} is corrupt: its header says a sample rate of {file.samplerate} Hz, "
+            f"expected {_RATES[0]} to {_RATES[1]} Hz."
+        )
+    check_container(file, path)
+    return file
+
+
+def _unreadable(name, reason):
+    return AudioError(
+        f"{name!r} is not audio that libsndfile reads ({reason.rstrip('.')}). Expected wav, "
+        "flac, ogg, mp3 or another of soundfile.available_formats(); convert other formats "
+        "(m4a, wma, ...) first, with ffmpeg for example."
+    )
+
+
+def _to_its_end(stack, file, path):
+    """Return a file that libsndfile reads to its end, and its contents."""
+    contents = examine(file, path)
+    if contents.prefix:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        copy = os.path.join(folder, "mended")
+        with open(path, "rb") as old, open(copy, "wb") as new:
+            new.write(contents.prefix)
+            old.seek(contents.skip)
+            shutil.copyfileobj(old, new)
+        file = _open(stack, copy, name=path)
+        if file.format == "MP3":  # whose encoder's delay is known to libsndfile alone
+            contents = contents._replace(n_frames=file.frames)
+    return file, contents
+
+
+def _start(offset, rate, n_frames, path):
+    start = int(offset * rate)
+    if start >= n_frames:
+        raise AudioError(
+            f"{path!r} is {n_frames / rate:.2f} s long, so offset={offset} s is past its end."
+        )
+    return start
+
+
+def _blocks(file, path, n_frames, *, start=0):
+    """Decode some frames, or as many as there are; yield them mixed down, some at a time.
+
+    So the memory that is taken is bounded by what is there, whatever a header says.
+    """
+    size = max(1, 2**20 // file.channels)
+    try:
+        if start:
+            file.seek(start)
+        while n_frames > 0:
+            wanted = min(size, n_frames)
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+            yield _mix_down(samples)
+            if len(samples) < wanted:
+                return
+            n_frames -= wanted
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path!r} is truncated or corrupt: decoding stopped with {error.error_string!r}."
+        ) from error
+
+
+def _check_count(n_read, expected, file, path):
+    tolerance = MP3_TOLERANCE if file.format == "MP3" else 0
+    if n_read < expected - tolerance:
+        raise AudioError(
+            f"{path!r} is truncated or corrupt: {expected} frames were expected, but only "
+            f"{n_read} could be decoded."
+        )
 
 
 def _mix_down(samples):
@@ -148,74 +311,50 @@ def _mix_down(samples):
     return waveform
 
 
-def _open(path):
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        # A TypeError: soundfile takes a name in .raw for headerless samples.
-        raise AudioError(
-            f"{path!r} is not audio that libsndfile reads ({error}). Expected wav, "
-            "flac, ogg, mp3 or another of soundfile.available_formats(); convert other formats "
-            "(m4a, wma, ...) first, with ffmpeg for example."
-        ) from error
-    reason = None
-    if file.frames == 0:
-        reason = "holds no sample (0 frames)"
-    elif _is_cut_short(file, path):
-        reason = "is truncated: it ends before its header or its last page says"
-    if reason is not None:
-        file.close()
-        raise AudioError(f"{path!r} {reason}.")
-    return file
+class _Quiet:
+    """Keeps libmpg123's messages off the terminal: what matters in them is raised as an error.
 
-
-def _start(file, path, offset):
-    start = int(offset * file.samplerate)
-    if start >= file.frames:
-        raise AudioError(
-            f"{path!r} is {file.frames / file.samplerate:.2f} s long, so offset={offset} s is "
-            "past its end."
-        )
-    return start
-
-
-def _is_cut_short(file, path):
-    """Tell whether the container itself shows that its end is missing.
-
-    libsndfile reads such files without a word, as if they were shorter.
+    They can't be switched off through libsndfile. What is put aside is the C library's variable
+    stderr, and so what C code prints while files are open. sys.stderr and the file descriptor
+    stay as they are, so that Python's warnings and progress bars of other threads are seen.
     """
-    if file.format == "OGG":
-        with open(path, "rb") as raw:
-            # A page has at most 65,307 bytes, so the last one's header is in reach.
-            raw.seek(max(0, os.path.getsize(path) - 2**16))
-            tail = raw.read()
-        # RFC 3533, section 6: a header of 27 bytes, the last of which counts the segments,
-        # then a byte with the size of each, then the segments.
-        header = tail[tail.rfind(b"OggS") :]
-        n_segments = header[26] if len(header) > 26 else 0
-        end_of_stream = 4
-        return (
-            n_segments == 0
-            or not header[5] & end_of_stream
-            or len(header) < 27 + n_segments + sum(header[27 : 27 + n_segments])
-        )
-    # libsndfile's log holds "data : 882000 (should be 529182)" (wav), "SSND : ..." (aiff),
-    # "riff : ..." (w64), "Data Size   : ..." (au), and for rf64 a sentence.
-    log = re.search(r"(?:data|SSND|riff|Data Size) *: (\d+) \(should be (\d+)\)", file.extra_info)
-    if log is None:
-        return "does not match value from 'ds64' chunk" in file.extra_info
-    return int(log[2]) < int(log[1]) < _SIZE_UNKNOWN
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_open = 0
+        self._saved = None
+
+    def __enter__(self):
+        with self._lock:
+            self._n_open += 1
+            stream, null = _c_stderr()
+            if self._n_open == 1 and stream is not None:
+                self._saved, stream.value = stream.value, null
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._n_open -= 1
+            stream, _ = _c_stderr()
+            if self._n_open == 0 and stream is not None:
+                stream.value = self._saved
 
 
-def _mp3_states_length(path):
-    """Tell whether an mp3 file has a Xing or Info header; without one its length is a guess."""
-    with open(path, "rb") as raw:
-        head = raw.read(10)
-        tag_size = 0
-        if head[:3] == b"ID3":
-            # Four bytes of seven bits each: ID3v2.4, section 3.1.
-            a, b, c, d = head[6:]
-            tag_size = 10 + (a << 21 | b << 14 | c << 7 | d)
-        raw.seek(tag_size)
-        first_frame = raw.read(256)
-    return b"Xing" in first_frame or b"Info" in first_frame
+@functools.cache
+def _c_stderr():
+    """Return C's variable stderr and a stream to nowhere; None where it can't be set."""
+    if sys.platform == "darwin":
+        name = "__stderrp"
+    elif platform.libc_ver()[0] == "glibc":  # whose manual says that it may be set
+        name = "stderr"
+    else:
+        return None, None
+    try:
+        library = ctypes.CDLL(None)
+        library.fopen.restype = ctypes.c_void_p
+        null = library.fopen(os.fsencode(os.devnull), b"w")
+        return (ctypes.c_void_p.in_dll(library, name), null) if null else (None, None)
+    except (OSError, ValueError, AttributeError):
+        return None, None
+
+
+_QUIET = _Quiet()

@@ -124,7 +124,9 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         ----------
         X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
             Paths of audio files, or mono waveforms of any lengths, one per row,
-            or a numeric table of waveforms of one length.
+            or a numeric table of waveforms of one length. Waveforms of type int8, uint8,
+            int16 or int32 are scaled to ±1 by the range of their type, as soundfile does;
+            other integers beyond ±127 are refused.
         y : None
             Ignored.
 

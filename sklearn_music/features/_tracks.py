@@ -23,7 +23,7 @@ from tqdm import TMonitor
 from tqdm.auto import tqdm
 
 from ..exceptions import AudioError, AudioNotFoundError
-from ._audio import check_waveform, file_stamp, read_audio
+from ._audio import as_floats, check_waveform, file_stamp, read_audio
 
 # A result that would take more of the machine's memory than this share goes to disk.
 _SHARE_OF_MEMORY = 0.25
@@ -160,8 +160,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         """Return the tracks and their file stamps: None for a waveform, an error for a bad one."""
         cells = _cells(X)
         if cells is None:
-            dtypes = [np.float32, np.float64]
-            tracks = validate_data(self, X, reset=reset, dtype=dtypes, ensure_all_finite=False)
+            tracks = validate_data(self, X, reset=reset, ensure_all_finite=False)
         else:
             column = X if isinstance(X, pd.DataFrame) else cells.reshape(-1, 1)
             validate_data(self, column, reset=reset, skip_check_array=True)
@@ -293,14 +292,14 @@ def _stamp(track):
 
 
 def stretch(waveform, *, sample_rate, offset):
-    """Return the part of a waveform from `offset` seconds on."""
+    """Return the part of a waveform from `offset` seconds on, within ±1."""
     rest = waveform[int(offset * sample_rate) :]
     if len(rest) == 0:
         raise AudioError(
             f"the waveform is {len(waveform) / sample_rate:.2f} s long, so offset={offset} s is "
             "past its end."
         )
-    return rest
+    return as_floats(rest)
 
 
 def _of_file(path, size, mtime_ns, sample_rate, offset, duration, identity, function):

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from ..exceptions import AudioError
-from ..features._audio import check_waveform, file_stamp, read_audio
+from ..features._audio import as_floats, check_waveform, file_stamp, read_audio
 
 # A rate that MP3 knows; half that of a CD is enough to tell what a track is.
 _SAMPLE_RATE = 22050
@@ -84,7 +84,8 @@ def embed(audio, *, sample_rate, offset, duration):
     elif isinstance(audio, np.ndarray):
         start = int(offset * sample_rate)
         stretch = audio[start : start + int(duration * sample_rate)]
-        waveform = check_waveform(stretch, "the waveform").astype(np.float32)
+        check_waveform(stretch, "the waveform")
+        waveform = as_floats(stretch).astype(np.float32)
         waveform = soxr.resample(waveform, sample_rate, _SAMPLE_RATE)
     else:
         raise AudioError(f"got {audio!r}, expected a path or a 1-D array of samples.")
