@@ -19,8 +19,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
+from ._columns import as_objects, is_missing
 from ._stop_words import BENGALI, ENGLISH
-from ._text import as_objects, fold, is_missing
+from ._text import fold
 
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
