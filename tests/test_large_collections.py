@@ -1,5 +1,7 @@
 """Results larger than memory, and runs that are killed."""
 
+import gc
+import json
 import os
 import subprocess
 import sys
@@ -127,6 +129,42 @@ def test_a_bad_track_is_tried_again(tmp_path, on_disk, count_decoded):
         extractor.set_params(on_error="raise").transform(paths)
 
 
+def test_a_result_with_failures_lasts_as_long_as_it_is_used(tmp_path, on_disk):
+    paths = write_noise(tmp_path, 3)
+    Path(paths[1]).write_text("not audio")
+    cache = tmp_path / "cache"
+    extractor = SpectrogramExtractor(**SMALL, memory=cache, on_error="nan").fit(paths)
+    with pytest.warns(UserWarning, match="1 of 3"):
+        one, other = extractor.transform(paths), extractor.transform(paths)
+    assert one.filename != other.filename
+    assert len(mapped_files(cache)) == 2
+    np.testing.assert_array_equal(one, other)
+    last = one[2:]
+    del one, other
+    gc.collect()
+    assert len(mapped_files(cache)) == 1
+    assert np.isfinite(last).all()
+    del last
+    gc.collect()
+    assert mapped_files(cache) == []
+    with pytest.raises(AudioError, match="Row 1"):
+        extractor.set_params(on_error="raise").transform(paths)
+    gc.collect()
+    assert mapped_files(cache) == []
+
+
+def test_what_killed_runs_left_is_removed(tmp_path):
+    abandoned = [tmp_path / f"unfinished{end}.npy" for end in ("", "-1", "-2")]
+    for path in abandoned:
+        path.write_bytes(b"some rows")
+        os.utime(path, (1e9, 1e9))
+    with _tracks._new_file(tmp_path) as in_use:
+        _tracks._remove_abandoned(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [Path(in_use.name).name]
+        in_use.write(b"rows")
+    assert Path(in_use.name).read_bytes() == b"rows"
+
+
 def test_a_pipeline_takes_the_mapped_rows(tmp_path, on_disk):
     paths = write_noise(tmp_path, 3)
     pipe = make_pipeline(SpectrogramExtractor(**SMALL, memory=tmp_path / "c"), StandardScaler())
@@ -234,3 +272,76 @@ def test_killed_runs_end_as_an_uninterrupted_one(tmp_path):
     for name in ("resumed.npy", "by_two.npy"):
         np.testing.assert_array_equal(np.load(tmp_path / name), expected)
     assert mapped_files(tmp_path / "cache") == ["rows.npy"]
+
+
+# The one fails at its last track when the other has published the file that both were writing.
+FAILS_HALF_WAY = """
+import json, os, sys, time, warnings
+import numpy as np
+from sklearn_music import AudioEncoder
+from sklearn_music.features import _tracks
+
+folder, role = sys.argv[1:]
+_tracks._SHARE_OF_MEMORY = 0
+warnings.simplefilter("ignore")
+paths = [os.path.join(folder, f"{i}.wav") for i in range(5)]
+
+def has(name):
+    return os.path.exists(os.path.join(folder, name))
+
+def wait_for(name):
+    end = time.monotonic() + 60
+    while not has(name):
+        assert time.monotonic() < end, f"no {name}"
+        time.sleep(0.01)
+
+def say(name):
+    open(os.path.join(folder, name), "w").close()
+
+def model(waveform, sample_rate):
+    if len(waveform) == 445 and sys.argv[2] == "fails" and not has("failed"):
+        say("half-way")
+        wait_for("published")
+        say("failed")
+        raise RuntimeError("CUDA out of memory")
+    return waveform[:3]
+
+encoder = AudioEncoder(model, memory=os.path.join(folder, "cache"), on_error="nan")
+encoder.fit(paths)
+if role == "succeeds":
+    wait_for("half-way")
+failures, finite = [], []
+for _ in range(2):
+    rows = encoder.transform(paths)
+    finite.append(bool(np.isfinite(rows).all()))
+    failures.append({row: str(error) for row, error in encoder.failures_.items()})
+    if role == "succeeds" and not has("published"):
+        say("published")
+        wait_for("failed")
+print(json.dumps([failures, finite, os.path.basename(rows.filename)]))
+"""
+
+
+def test_a_run_that_fails_half_way_spoils_no_other(tmp_path):
+    write_noise(tmp_path, 5, n_samples=445)
+    write_noise(tmp_path, 4)
+    runs = {
+        role: subprocess.Popen(
+            [sys.executable, "-c", FAILS_HALF_WAY, str(tmp_path), role],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for role in ("fails", "succeeds")
+    }
+    results = {role: json.loads(run.communicate(timeout=120)[0]) for role, run in runs.items()}
+    assert all(run.returncode == 0 for run in runs.values())
+    assert results["succeeds"] == [[{}, {}], [True, True], "rows.npy"]
+    failures, finite, name = results["fails"]
+    assert list(failures[0]) == ["4"]
+    assert "CUDA out of memory" in failures[0]["4"]
+    assert failures[1] == {}
+    assert finite == [False, True]
+    assert name == "rows.npy"
+    (published,) = (tmp_path / "cache").rglob("*.npy")
+    assert published.name == "rows.npy"
+    assert np.isfinite(np.load(published)).all()

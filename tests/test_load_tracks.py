@@ -4,9 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import soundfile
 
 from sklearn_music.datasets import load_tracks, make_music
+from sklearn_music.exceptions import AudioError
 
 
 @pytest.fixture
@@ -44,7 +48,11 @@ def test_csv(folder):
     ]
     assert tracks["style"][2] == "null"
     assert pd.isna(tracks["style"][1])
-    assert tracks.attrs == {"lyrics_cleaned": {"missing": 1}, "missing_files": []}
+    assert tracks.attrs == {
+        "lyrics_cleaned": {"missing": 1},
+        "missing_files": [],
+        "unreadable_files": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,154 @@ def test_separators_and_byte_order_mark(folder, name, separator, encoding, as_ty
     assert tracks["audio"].tolist() == [str(folder / "a.wav")]
     assert tracks["track_id"].tolist() == ["01"]
     assert tracks["lyrics"].tolist() == ["কথা ও সুর"]
+
+
+@pytest.mark.parametrize("name", ["tracks.csv", "tracks.tsv", "tracks.txt"])
+@pytest.mark.parametrize("separator", list(",;\t"))
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["filename", "lyrics", "mood (calm; glad, sad;\todd;;;;)"],
+        ["a;b;c;d", "w,x,y,z", "1\t2\t3", "audio"],
+        ["two\nlines, or; three", " filename "],
+        ["filename"],
+    ],
+)
+def test_separators_inside_quotes_are_none(folder, name, separator, header):
+    quoted = separator.join(f'"{column}"' for column in header)
+    row = separator.join("a.wav" for _ in header)
+    tracks = load_tracks(write(folder, f"{quoted}\n{row}\n", name))
+    assert set(tracks) == {"audio", "lyrics", *map(str.strip, header)}
+    assert tracks["audio"].tolist() == [str(folder / "a.wav")]
+
+
+@pytest.mark.parametrize("name", ["filename", "audio", "track_id", "genre", "lyrics"])
+@pytest.mark.parametrize("other", ["{}", " {}", "{}  "])
+def test_two_columns_of_one_name(folder, name, other):
+    columns = ["filename", name, other.format(name)]
+    message = rf"more than one column \[.*'{name}'.*rename or drop"
+    table = write(folder, ",".join(columns) + "\na.wav,a.wav,a.wav\n")
+    frame = pd.DataFrame([["a.wav"] * 3], columns=columns)
+    arrow = pa.Table.from_arrays([["a.wav"]] * 3, names=columns)
+    for source in (table, frame, arrow):
+        with pytest.raises(ValueError, match=message):
+            load_tracks(source, folder)
+    columns = ["filename", "title", "title"]
+    tracks = load_tracks(pd.DataFrame([["a.wav", "x", "y"]], columns=columns), folder)
+    assert tracks["title"].to_numpy().tolist() == [["x", "y"]]
+
+
+@pytest.mark.parametrize("column", ["Lyrics", "Lyrics Text", "song_lyrics"])
+def test_lyrics_under_another_name_are_hinted_at(folder, column):
+    frame = pd.DataFrame({"filename": ["a.wav"], column: ["row a boat"]})
+    with pytest.warns(UserWarning, match=f"no column 'lyrics'.*{column}.*rename") as caught:
+        tracks = load_tracks(frame, folder)
+    assert caught[0].filename == __file__
+    assert tracks["lyrics"].tolist() == [None]
+    tracks = load_tracks(frame.assign(lyrics="oh my"), folder)
+    assert tracks["lyrics"].tolist() == ["oh my"]
+
+
+def test_white_space_around_the_names_of_a_dataframe(folder):
+    frame = pd.DataFrame({" filename": ["a.wav"], "lyrics ": ["row a boat"], " x": [1]})
+    tracks = load_tracks(frame, folder)
+    assert tracks.columns.tolist() == ["audio", "filename", "lyrics", " x"]
+    assert tracks["lyrics"].tolist() == ["row a boat"]
+
+
+TABLES = {
+    "polars": pl.DataFrame,
+    "pyarrow": pa.table,
+    "pyarrow batch": pa.RecordBatch.from_pydict,
+    "numpy_nullable": lambda columns: pd.DataFrame(columns).convert_dtypes(),
+    "arrow types": lambda columns: pd.DataFrame(columns).convert_dtypes(dtype_backend="pyarrow"),
+}
+
+
+@pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
+def test_tables_of_other_libraries(folder, make):
+    columns = {
+        "filename": ["a.wav", None, "c.wav"],
+        "track_id": [1, 2, 10],
+        "lyrics": ["row a boat", "oh my", None],
+        "genre": ["Rock", "Pop", None],
+        "year": [1999, None, 2001],
+    }
+    table = make(columns)
+    with pytest.warns(UserWarning, match="1 of 3"):
+        tracks = load_tracks(table, folder, missing="drop")
+    assert type(tracks) is pd.DataFrame
+    assert tracks["audio"].tolist() == [str(folder / name) for name in ("a.wav", "c.wav")]
+    assert tracks["track_id"].tolist() == ["1", "10"]
+    assert tracks["lyrics"].tolist() == ["row a boat", None]
+    assert tracks["genre"].isna().tolist() == [False, True]
+    assert tracks["year"].tolist() == [1999, 2001]
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table])
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 4)])
+def test_waveforms_in_tables_of_other_libraries(make, lengths):
+    waveforms = [np.ones(n, dtype=np.float32) for n in lengths]
+    tracks = load_tracks(make({"audio": waveforms}))
+    for loaded, made in zip(tracks["audio"], waveforms, strict=True):
+        np.testing.assert_array_equal(loaded, made)
+
+
+@pytest.fixture
+def some_unreadable(tmp_path):
+    """A folder with readable, truncated, empty and other files; the names of the bad ones."""
+    rng = np.random.default_rng(0)
+    for name in ("a.wav", "b.flac", "cut.flac", "cut.wav", "d.ogg"):
+        soundfile.write(tmp_path / name, rng.uniform(-0.5, 0.5, 44100), 44100)
+    for name in ("cut.flac", "cut.wav"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "empty.mp3").touch()
+    (tmp_path / "text.mp3").write_text("not audio")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    return tmp_path, names, ["cut.flac", "cut.wav", "empty.mp3", "text.mp3"]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_unreadable_files(some_unreadable, n_jobs):
+    folder, names, bad = some_unreadable
+    frame = pd.DataFrame({"filename": names}, index=list("zyxwvuts")[: len(names)])
+    assert len(load_tracks(frame, folder)) == len(names)  # nothing is looked into
+    with pytest.raises(
+        AudioError, match=rf"(?s)4 of {len(names)} tracks.*unreadable='drop'"
+    ) as info:
+        load_tracks(frame, folder, unreadable="raise", n_jobs=n_jobs)
+    assert all(name in str(info.value) for name in bad)
+    with pytest.warns(UserWarning, match=f"Dropped: 4 of {len(names)} tracks") as caught:
+        tracks = load_tracks(frame, folder, unreadable="drop", n_jobs=n_jobs)
+    assert caught[0].filename == __file__
+    assert tracks["filename"].tolist() == [name for name in names if name not in bad]
+    assert tracks.index.tolist() == [
+        index for index, name in frame["filename"].items() if name not in bad
+    ]
+    reasons = tracks.attrs["unreadable_files"]
+    assert list(reasons) == [str(folder / name) for name in bad]
+    for name, reason in zip(bad, reasons.values(), strict=True):
+        assert name in reason
+    assert "0 bytes" in reasons[str(folder / "empty.mp3")]
+    again = load_tracks(tracks, unreadable="raise")
+    assert again.attrs["unreadable_files"] == {}
+    with pytest.raises(ValueError, match="No track is left"):
+        load_tracks(pd.DataFrame({"filename": bad}), folder, unreadable="drop")
+
+
+def test_missing_and_unreadable_files_and_waveforms(some_unreadable):
+    folder, *_ = some_unreadable
+    bad, good = np.array([1.0, np.nan]), np.ones(9)
+    frame = pd.DataFrame({"audio": ["gone.wav", bad, "a.wav", None, "empty.mp3", good]})
+    with pytest.warns(UserWarning, match="Dropped") as caught:
+        tracks = load_tracks(frame, folder, missing="drop", unreadable="drop")
+    assert len(caught) == 2
+    assert tracks.index.tolist() == [2, 5]
+    assert tracks.attrs["missing_files"] == [str(folder / "gone.wav"), ""]
+    reasons = tracks.attrs["unreadable_files"]
+    assert list(reasons) == ["row 1", str(folder / "empty.mp3")]
+    assert "NaN" in reasons["row 1"]
 
 
 def test_only_the_filename_is_required(folder):
@@ -204,8 +360,13 @@ def test_no_track_left(folder):
 
 @pytest.mark.parametrize("name", [None, np.nan, "", "  "])
 def test_empty_file_name(folder, name):
-    with pytest.raises(ValueError, match=r"row 1 .*'filename' is empty"):
-        load_tracks(pd.DataFrame({"filename": ["a.wav", name]}), folder, missing="drop")
+    frame = pd.DataFrame({"filename": ["a.wav", name]})
+    with pytest.raises(ValueError, match=r"row 1 .*'filename' is empty.*missing='drop'"):
+        load_tracks(frame, folder)
+    with pytest.warns(UserWarning, match=r"(?s)1 of 2 tracks.*\(no file name\)"):
+        tracks = load_tracks(frame, folder, missing="drop")
+    assert tracks["filename"].tolist() == ["a.wav"]
+    assert tracks.attrs["missing_files"] == [""]
 
 
 def test_missing_column(folder):
@@ -238,7 +399,16 @@ def test_files_that_are_no_table(folder, text, encoding, message):
 def test_wrong_arguments(folder):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
         load_tracks(folder / "nowhere.csv")
-    with pytest.raises(ValueError, match="'table'"):
-        load_tracks([["a.wav"]])
+    lyrics = "a very long text" * 99
+    for table in ([["a.wav", lyrics]], {"lyrics": lyrics}, pl.DataFrame({"a": [lyrics]}).lazy()):
+        with pytest.raises(ValueError, match=r"'table'.*pandas, polars or pyarrow") as error:
+            load_tracks(table)
+        assert len(str(error.value)) < 300
+    for table in (pd.DataFrame({"a": [lyrics]}), pl.DataFrame({"a": [lyrics]})):
+        with pytest.raises(ValueError, match="no column 'filename'") as error:
+            load_tracks(table)
+        assert len(str(error.value)) < 300
+    with pytest.raises(ValueError, match="'unreadable'"):
+        load_tracks(folder / "tracks.csv", unreadable="ignore")
     with pytest.raises(ValueError, match="'missing'"):
         load_tracks(folder / "tracks.csv", missing="ignore")

@@ -264,7 +264,7 @@ def test_languages_fall_apart():
         (["sea sand sun"], 2, 1),
         (["sea"], 3, 1),
         (["sea", "sea sea", None], 2, 1),
-        (["sea sand"] * 4, 3, 2),
+        (["sea sand"] * 4, 3, 1),
     ],
 )
 def test_too_many_components(lyrics, n_components, used):
@@ -295,6 +295,72 @@ def test_rounding_is_not_blown_up():
 def test_seed_changes_nothing_but_rounding():
     one, other = (LyricVectorizer(3, random_state=seed).fit_transform(LYRICS) for seed in (None, 1))
     assert_allclose(one, other, atol=1e-4)
+
+
+DISTINCT = [
+    "the river sings at night",
+    "row row a boat at night",
+    "moon over the water over",
+    "fire in the hills",
+    "stone and sand",
+]
+NEW = ["river boat moon", "fire water sings row", "the night hills sand"]
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "parameters", "rank"),
+    [
+        (DISTINCT * 4, {}, 5),
+        (DISTINCT * 4, {"char_ngram_range": (2, 3)}, 5),
+        (DISTINCT, {}, 5),
+        ([*DISTINCT, None, "Stone and SAND!"], {}, 5),
+        (DISTINCT[:1], {}, 1),
+        (DISTINCT[:1] * 9, {"char_ngram_range": (1, 2)}, 1),
+        # Terms that always come together, once and twice, are one direction.
+        (["sea sea sun", "sea sea sun moon", "moon"], {}, 2),
+        (
+            DISTINCT * 4,
+            {"encoder": lambda texts: letter_counts(texts)},
+            3,
+        ),  # of 4 letters, one is absent
+    ],
+)
+@pytest.mark.parametrize("n_components", [4, 5, 6, 8, 16, 20])
+def test_there_are_no_components_beyond_the_rank(lyrics, parameters, rank, n_components):
+    """Their directions would be arbitrary, and new lyrics would lie in them."""
+
+    def cosines(lyrics, seed):
+        vectorizer = LyricVectorizer(n_components, random_state=seed, **parameters)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            vectorizer.fit(lyrics)
+        assert len(caught) == (n_components > rank)
+        for warning in caught:
+            assert f"allow {rank} only" in str(warning.message)
+        assert vectorizer.n_components_ == min(n_components, rank)
+        block = vectorizer.transform(NEW)
+        assert block.shape == (3, vectorizer.n_components_)
+        return block @ block.T
+
+    expected = cosines(lyrics, 0)
+    assert_allclose(cosines(lyrics, 1), expected, atol=1e-4)
+    assert_allclose(cosines(lyrics[::-1], 0), expected, atol=1e-4)
+    if n_components >= rank:
+        tfidf = LyricVectorizer(**parameters).fit(lyrics)
+        features = dense(tfidf.transform([*filter(None, lyrics)]))
+        basis = np.linalg.svd(features.astype(float))[2][:rank]
+        new = dense(tfidf.transform(NEW)) @ basis.T
+        norms = np.linalg.norm(new, axis=1, keepdims=True)
+        new /= np.where(norms > 1e-4, norms, np.inf)
+        assert_allclose(expected, new @ new.T, atol=1e-4)
+
+
+def test_small_components_are_not_taken_for_none(rng):
+    """Lyrics that differ in a single word of hundreds."""
+    words = np.array([f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "e", "i", "o", "u")])
+    text = " ".join(rng.choice(words, 500))
+    lyrics = [f"{text} {word}" for word in ("sea", "sun", "moon", "sand")]
+    assert LyricVectorizer(4).fit(lyrics).n_components_ == 4
 
 
 def test_no_word_left():
@@ -643,4 +709,4 @@ def test_fill_value_stands_in_the_rows_of_missing_lyrics():
     np.testing.assert_array_equal(np.isnan(features[:, :2]).all(axis=1), [0, 1, 0, 1])
     np.testing.assert_array_equal(features[:, 2], [0, 1, 0, 1])
     with pytest.raises(ValueError, match="n_components"):
-        LyricVectorizer(fill_value=np.nan).fit_transform(lyrics)
+        LyricVectorizer(fill_value=np.nan).fit(lyrics)

@@ -373,7 +373,7 @@ def test_parameters_that_contradict_each_other(params, message):
         (pd.DataFrame({"a": ["x.wav"], "b": ["y.wav"]}), "one column"),
         (np.ones(5), "Expected 2D array"),
         (sparse.eye(3), "[Ss]parse"),
-        ([], "2D array"),
+        ([], r"0 sample\(s\)"),
     ],
     ids=str,
 )

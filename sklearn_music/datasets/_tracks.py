@@ -1,13 +1,21 @@
 """`load_tracks`: a table of tracks beside a folder of audio files."""
 
+import csv
 import os
 import re
 import unicodedata
 import warnings
+from numbers import Integral
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
+
+from ..exceptions import AudioError
+from ..features._audio import check_waveform, file_stamp, read_audio
+from ..features._tracks import in_threads
 
 TEXT_COLUMNS = ("filename", "audio", "track_id", "genre", "lyrics")
 SPREADSHEET_ERROR = re.compile(r"#(ERROR|NAME|REF|VALUE|N/A|NULL|DIV/0|NUM|SPILL|CALC)[!?]?", re.I)
@@ -18,20 +26,22 @@ N_SHOWN = 10
 
 @validate_params(
     {
-        "table": [str, os.PathLike, pd.DataFrame],
+        "table": "no_validation",  # whose message would hold the whole table
         "audio_dir": [str, os.PathLike, None],
         "missing": [StrOptions({"raise", "drop"})],
+        "unreadable": [StrOptions({"raise", "drop"}), None],
+        "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,
 )
-def load_tracks(table, audio_dir=None, *, missing="raise"):
+def load_tracks(table, audio_dir=None, *, missing="raise", unreadable=None, n_jobs=None):
     """Load a table of tracks, find their audio files and clean their lyrics.
 
     Parameters
     ----------
     table : str, os.PathLike or DataFrame
-        The tracks, one a row, or the CSV or TSV file (UTF-8, with a header) that holds them. The
-        columns used are:
+        The tracks, one a row, as a table of pandas, polars or pyarrow, or the CSV or TSV file
+        (UTF-8, with a header) that holds them. The columns used are:
 
         - `filename`: the audio file, relative to `audio_dir` or absolute. Required, unless there
           is an `audio` column, which is then used instead.
@@ -44,23 +54,37 @@ def load_tracks(table, audio_dir=None, *, missing="raise"):
         Folder of the audio files. If None, the folder of the table; for a DataFrame, the current
         one.
     missing : {"raise", "drop"}, default="raise"
-        What to do if audio files are missing: raise an error, or drop their rows with a warning.
+        What to do if audio files are missing, or if there is a row without a file name: raise an
+        error, or drop the rows with a warning.
+    unreadable : {"raise", "drop"}, default=None
+        What to do if audio files can't be read: raise an error that lists them, or drop their
+        rows with a warning. Each file is decoded as a whole, since that alone shows if it is
+        truncated; this takes about as long as one pass of a `SpectrogramExtractor`. None does
+        not look into the files.
+    n_jobs : int, default=None
+        Number of files that are decoded at a time, in threads, if `unreadable` is not None.
 
     Returns
     -------
     tracks : DataFrame
         The columns of the table after the column `audio`, the absolute path of each file (str).
-        Lyrics are str or None. Rows keep their index, so that dropped ones leave a gap. `attrs`
-        holds "lyrics_cleaned", how many lyrics became None for each reason, and "missing_files",
-        the paths of the dropped rows.
+        A pandas one, whatever the table was. Lyrics are str or None. Rows keep their index, so
+        that dropped ones leave a gap. `attrs` holds
+
+        - "lyrics_cleaned": how many lyrics became None for each reason;
+        - "missing_files": the paths of the rows dropped by `missing`, "" where there was none;
+        - "unreadable_files": a dict of the rows dropped by `unreadable`, from the path to the
+          reason; a waveform is "row 3" (the first is 0) of the table.
 
     Raises
     ------
     FileNotFoundError
         If the table is missing, or audio files are and `missing="raise"`.
+    AudioError
+        If audio files can't be read and `unreadable="raise"`.
     ValueError
-        If the table is no UTF-8 text, has no rows, lacks a column or a file name, if a `track_id`
-        is empty or occurs twice, or if no row is left.
+        If the table is no UTF-8 text, has no rows, lacks a column or a file name, has two columns
+        of one of the names above, if a `track_id` is empty or occurs twice, or if no row is left.
 
     See Also
     --------
@@ -99,14 +123,19 @@ def load_tracks(table, audio_dir=None, *, missing="raise"):
     >>> tracks.attrs["lyrics_cleaned"]
     {'spreadsheet error': 1}
     """
-    if isinstance(table, pd.DataFrame):
-        tracks, source = table.copy(), "the DataFrame"
-        folder = Path(audio_dir or "")
-    else:
+    if isinstance(table, (str, os.PathLike)):
         path = Path(table).expanduser()
         tracks, source = _read_table(path), str(path)
         folder = Path(audio_dir or path.parent)
+    else:
+        tracks, source = _as_pandas(table), "the table"
+        folder = Path(audio_dir or "")
     folder = Path(os.path.abspath(folder.expanduser()))
+    _check_names(tracks.columns, source)
+    stripped = {column: column.strip() for column in tracks.columns if isinstance(column, str)}
+    tracks = tracks.rename(
+        columns={column: name for column, name in stripped.items() if name in TEXT_COLUMNS}
+    )
 
     name = "audio" if "audio" in tracks.columns else "filename"
     if name not in tracks.columns:
@@ -117,13 +146,26 @@ def load_tracks(table, audio_dir=None, *, missing="raise"):
         )
     if len(tracks) == 0:
         raise ValueError(f"{source} has no rows; at least one track is needed.")
+    if "lyrics" not in tracks.columns:
+        similar = [str(name) for name in tracks.columns if "lyric" in str(name).casefold()]
+        if similar:
+            warnings.warn(
+                f"{source} has no column 'lyrics', so that all lyrics are None, but {similar}: "
+                "rename the one that holds the lyrics to 'lyrics'.",
+                UserWarning,
+                stacklevel=3,
+            )
     if "track_id" in tracks.columns:
         tracks["track_id"] = _check_ids(tracks["track_id"], source)
 
-    audio = [
-        _resolve(value, folder, f"{source}, row {row} (the first is 0): the column {name!r}")
-        for row, value in enumerate(tracks[name])
-    ]
+    audio = [_resolve(value, folder) for value in tracks[name]]
+    empty = [row for row, track in enumerate(audio) if isinstance(track, str) and not track]
+    if empty and missing == "raise":
+        raise ValueError(
+            f"{source}, row {empty[0]} (the first is 0): the column {name!r} is empty"
+            f"{_and_others(len(empty))}. Expected the name of an audio file: fill it in, or use "
+            "missing='drop' to go on without these tracks."
+        )
     tracks = tracks.drop(columns="audio", errors="ignore")
     tracks.insert(0, "audio", pd.Series(audio, index=tracks.index, dtype=object))
 
@@ -136,11 +178,25 @@ def load_tracks(table, audio_dir=None, *, missing="raise"):
                 f"{report}\nPass the folder of the audio files as audio_dir, or missing='drop' to "
                 "go on without these tracks."
             )
-        if len(missing_files) == len(audio):
-            raise ValueError(f"No track is left. {report}\nPass the right folder as audio_dir.")
-        # 3, because the validation of the parameters stands between this and the caller.
-        warnings.warn(f"Dropped: {report}", UserWarning, stacklevel=3)
-        tracks = tracks.loc[is_file].copy()
+        tracks = _drop(tracks, is_file, report, "Pass the right folder as audio_dir.")
+
+    unreadable_files = {}
+    if unreadable is not None:
+        reasons = list(in_threads(n_jobs)(map(joblib.delayed(_why_unreadable), tracks["audio"])))
+        unreadable_files = {
+            audio[row] if isinstance(audio[row], str) else f"row {row}": reason
+            for row, reason in zip(np.flatnonzero(is_file), reasons, strict=True)
+            if reason is not None
+        }
+    if unreadable_files:
+        report = _describe_unreadable(unreadable_files, len(tracks))
+        if unreadable == "raise":
+            raise AudioError(
+                f"{report}\nMend or remove these files, or use unreadable='drop' to go on without "
+                "them."
+            )
+        is_readable = [reason is None for reason in reasons]
+        tracks = _drop(tracks, is_readable, report, "Convert the files, with ffmpeg for example.")
 
     reasons = []
     lyrics: list[str | None] = [None] * len(tracks)
@@ -157,16 +213,60 @@ def load_tracks(table, audio_dir=None, *, missing="raise"):
         str(reason): int(count) for reason, count in pd.Series(reasons).value_counts().items()
     }
     tracks.attrs["missing_files"] = missing_files
+    tracks.attrs["unreadable_files"] = unreadable_files
     return tracks
+
+
+def _as_pandas(table):
+    if isinstance(table, pd.DataFrame):
+        return table.copy()
+    if hasattr(table, "column_names"):  # pyarrow
+        return table.to_pandas()
+    if not hasattr(table, "shape") or not hasattr(table, "columns"):
+        raise ValueError(
+            "The 'table' parameter of load_tracks must be a path or a table of pandas, polars or "
+            f"pyarrow, got a {type(table).__qualname__}. Paths alone are a table by "
+            'pandas.DataFrame({"filename": paths}).'
+        )
+    # polars: its own to_pandas needs pyarrow.
+    arrays = {name: np.asarray(table[name]) for name in table.columns}
+    return pd.DataFrame(
+        {name: list(array) if array.ndim > 1 else array for name, array in arrays.items()}
+    )
+
+
+def _check_names(names, source):
+    names = [str(name).strip() for name in names]
+    repeated = [name for name in TEXT_COLUMNS if names.count(name) > 1]
+    if repeated:
+        raise ValueError(
+            f"{source} has more than one column {repeated} (white space around a name does not "
+            "count), expected one of each at most: rename or drop the others."
+        )
+
+
+def _header(path):
+    """Return the separator of a table in a file, and the names of its columns."""
+    # Spreadsheets write ";" where the comma is the decimal point.
+    separators = "\t,;" if path.suffix.lower() == ".tsv" else ",;\t"
+    headers = {}
+    for separator in separators:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            headers[separator] = next(filter(None, csv.reader(file, delimiter=separator)), [])
+
+    def fits(separator):
+        names = headers[separator]
+        return not {"filename", "audio"}.isdisjoint(map(str.strip, names)), len(names)
+
+    separator = max(separators, key=fits)
+    return separator, headers[separator]
 
 
 def _read_table(path):
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        # Spreadsheets write ";" where the comma is the decimal point.
-        separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
-        names = pd.read_csv(path, sep=separator, encoding="utf-8-sig", nrows=0).columns
+        separator, names = _header(path)
+        # Before pandas gives the second of two columns another name.
+        _check_names(names, path)
         tracks = pd.read_csv(
             path,
             sep=separator,
@@ -179,7 +279,7 @@ def _read_table(path):
         raise ValueError(
             f"{path} is not UTF-8 text ({error.reason}, byte {error.start}): save it as UTF-8."
         ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(
             f"{path} could not be read as a table: {str(error).strip()}. Expected a header and "
             "the same number of fields in each row; quote fields that hold the separator."
@@ -211,24 +311,55 @@ def _check_ids(ids, source):
     return texts
 
 
-def _resolve(value, folder, where):
-    """Return the absolute path of a file, or the value itself if it is a waveform."""
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
+def _resolve(value, folder):
+    """Return the absolute path of a file, "" if there is none, or the waveform."""
+    if isinstance(value, (bytes, os.PathLike)):
+        value = os.fsdecode(value)
     if not isinstance(value, str):
-        if getattr(value, "ndim", 0) > 0:
-            return value
+        if np.ndim(value) > 0:
+            return np.asarray(value)
         value = "" if pd.isna(value) else str(value)
     if not value.strip():
-        raise ValueError(f"{where} is empty. Expected the name of an audio file.")
+        return ""
     path = os.path.abspath(folder / value)
     # The same name may be spelt in two ways in Unicode: archives made on macOS decompose it.
     spellings = [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
     return next((spelling for spelling in spellings if os.path.isfile(spelling)), path)
 
 
+def _why_unreadable(track):
+    """Return why a track can't be used, or None if it can."""
+    try:
+        if isinstance(track, str):
+            read_audio(file_stamp(track).path, sample_rate=22050)
+        else:
+            check_waveform(track, "the waveform")
+    except AudioError as error:
+        return str(error)
+    return None
+
+
+def _drop(tracks, is_kept, report, cure):
+    if not any(is_kept):
+        raise ValueError(f"No track is left. {report}\n{cure}")
+    # 4, because the validation of the parameters stands between load_tracks and its caller.
+    warnings.warn(f"Dropped: {report}", UserWarning, stacklevel=4)
+    return tracks.loc[is_kept].copy()
+
+
+def _describe_unreadable(reasons, n_tracks):
+    lines = "\n".join(
+        f"  {reason if name in reason else f'{name}: {reason}'}"
+        for name, reason in list(reasons.items())[:N_SHOWN]
+    )
+    return (
+        f"{len(reasons)} of {n_tracks} tracks can't be read:\n"
+        f"{lines}{_and_others(len(reasons) - N_SHOWN + 1)}"
+    )
+
+
 def _describe_missing(paths, n_tracks, folder):
-    lines = "\n".join(f"  {path}" for path in paths[:N_SHOWN])
+    lines = "\n".join(f"  {path or '(no file name)'}" for path in paths[:N_SHOWN])
     return (
         f"{len(paths)} of {n_tracks} tracks have no audio file. Searched in {folder}:\n"
         f"{lines}{_and_others(len(paths) - N_SHOWN + 1)}"

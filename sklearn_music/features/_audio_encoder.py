@@ -11,7 +11,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 
 from ..exceptions import AudioError
-from ._tracks import TrackTransformer, or_error
+from ._tracks import TrackTransformer, failures_of, or_error
 
 # A model need not be made for threads, and torch uses all cores by itself.
 _ONE_AT_A_TIME = threading.Lock()
@@ -47,7 +47,9 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         Shows a progress bar, with the time that is left, where not 0.
     memory : str, path or joblib.Memory, default=None
         Where the vectors of files are kept. The key is the file (path, size and time of
-        change), the parameters and the model, as told in the Notes.
+        change), the parameters and the model, as told in the Notes. A relative path stands in the
+        current folder, also where a pipeline was saved and predicts elsewhere: give an absolute
+        path, or ``set_params(memory=None)`` before you save.
     on_error : {"raise", "nan"}, default="raise"
         What happens to a track that can't be used, or on which the model fails: an error that
         names the row and the file, or a row of NaN and one warning that lists all of them.
@@ -56,6 +58,10 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
     ----------
     n_components_ : int
         Length of the vectors.
+    failures_ : dict
+        The tracks that could not be used in the last `fit`, `transform` or `fit_transform`: the
+        row number of each, with its :class:`~sklearn_music.exceptions.AudioError`. Empty if there
+        were none. `fit` looks at the files, and calls the model until it returns a vector.
     n_features_in_ : int
         Number of columns seen in `fit`: 1, or `n_samples` for a table of waveforms.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -92,6 +98,8 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
     """
 
     _parameter_constraints: dict = {**TrackTransformer._parameter_constraints, "model": [callable]}
+
+    _NOT_IN_KEY = {**TrackTransformer._NOT_IN_KEY, "model": "in _identity, by what it holds"}
 
     def __init__(
         self,
@@ -144,13 +152,13 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         """
         tracks, stamps = self._check_tracks(X, reset=True)
         vector_of = self._vector_function()
-        failures = {}
+        failures = failures_of(stamps)
         for i, (track, stamp) in enumerate(zip(tracks, stamps, strict=True)):
             vector = or_error(vector_of, track, stamp)
             if not isinstance(vector, AudioError):
                 break
             failures[i] = vector
-            self._raise_for(failures, n_tracks=len(tracks))
+            self._raise_for(dict(sorted(failures.items())), n_tracks=len(tracks))
         self.n_components_ = len(vector)
         return self
 

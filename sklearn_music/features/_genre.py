@@ -7,14 +7,14 @@ from numbers import Integral, Number, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ._text import as_objects, fold, is_missing
+from ._columns import as_objects, is_missing
+from ._text import fold
 
 _OTHER = "other"
 
@@ -217,9 +217,9 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
 
     def _check_genres(self, X: Any, *, reset: bool) -> list[set[str]]:
         """Return the genres of every track."""
-        if isinstance(X, pd.Series):
-            # Keeps the name, so that a column and a table of one column are the same input.
-            X = X.to_frame()
+        if hasattr(X, "to_frame"):
+            # A series keeps its name: a column and a table of one column are the same input.
+            X = X.to_frame() if X.name else as_objects(X).reshape(-1, 1)
         as_is = isinstance(X, np.ndarray) or sparse.issparse(X)
         values = check_array(
             X if as_is else as_objects(X),
@@ -236,7 +236,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
                 check_array(values, dtype=None, input_name="X", estimator=self)
             values, present = values.reshape(-1, 1), present.reshape(-1, 1)
         validate_data(
-            self, X if isinstance(X, pd.DataFrame) else values, reset=reset, skip_check_array=True
+            self, X if hasattr(X, "columns") else values, reset=reset, skip_check_array=True
         )
         tracks: list[set[str]] = [set() for _ in values]
         for row, column in np.argwhere(present):

@@ -19,8 +19,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
+from ._columns import as_objects, is_missing
 from ._stop_words import BENGALI, ENGLISH
-from ._text import as_objects, fold, is_missing
+from ._text import fold
 
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
@@ -88,8 +89,9 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     n_components : int, default=None
         Number of columns to reduce the features to by a truncated singular value decomposition
         (latent semantic analysis), each row scaled to unit L2 norm. None leaves the features as
-        they are: sparse TF-IDF, or what `encoder` returns. With fewer features or fewer lyrics
-        than `n_components`, as many columns as can be had, with a warning.
+        they are: sparse TF-IDF, or what `encoder` returns. If the rank of the features is below
+        `n_components` (few or repeated lyrics, few terms), there are as many columns as the rank,
+        with a warning.
 
     ngram_range : tuple (min_n, max_n), default=(1, 1)
         Lengths of the word n-grams.
@@ -133,7 +135,9 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
 
     random_state : int, RandomState instance, default=None
         Seed of the decomposition's solver. The solver runs until it converges, so that the seed
-        and the order of the tracks change the result by no more than rounding.
+        and the order of the tracks change the result by no more than rounding. The exception is
+        a tie: if components beyond `n_components` have the same singular value as the last one,
+        which of them is kept is arbitrary.
 
     Attributes
     ----------
@@ -348,31 +352,46 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
             features = self._encode(lyrics)
 
         self.n_missing_ = int((~present).sum())
-        self.svd_ = None
+        self.svd_: TruncatedSVD | None = None
         self.n_components_ = features.shape[1]
         if self.n_components is not None:
-            self.n_components_ = min(self.n_components, *features.shape)
+            self._decompose(features)
             if self.n_components_ < self.n_components:
                 warnings.warn(
                     f"Got n_components={self.n_components}, but {features.shape[0]} lyrics with "
-                    f"{features.shape[1]} features allow {self.n_components_} only, which is used: "
-                    "pass a smaller n_components or more lyrics.",
+                    f"{features.shape[1]} features allow {self.n_components_} only (their rank), "
+                    "which is used: pass a smaller n_components or more different lyrics.",
                     stacklevel=5,
                 )
-            # TruncatedSVD refuses a single feature, which can't be reduced anyway.
-            if features.shape[1] > 1:
-                # Lyrics have a flat spectrum, of which the randomized solver finds another part
-                # with every seed and every order of rows. ARPACK is exact, but can do neither all
-                # components nor a matrix of zeros.
-                partial = self.n_components_ < min(features.shape) and row_norms(features).any()
-                # The explained variance ratio is 0 / 0 where all lyrics are alike.
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    self.svd_ = TruncatedSVD(
-                        self.n_components_,
-                        algorithm="arpack" if partial else "randomized",
-                        random_state=self.random_state,
-                    ).fit(features)
         return self._reduce(features), present
+
+    def _decompose(self, features: np.ndarray | sparse.csr_matrix) -> None:
+        """Learn the components, of which there are no more than the rank of the features."""
+        self.n_components_ = min(self.n_components, *features.shape)
+        if features.shape[1] == 1:  # TruncatedSVD refuses it, and it can't be reduced anyway
+            return
+        # In float32, the singular values that are 0 would be hard to tell from small ones.
+        features = features.astype(np.float64)
+        # What rounding the features to float32 can make of a singular value of 0, with a margin.
+        zero = 10 * np.finfo(np.float32).eps * np.sqrt((row_norms(features) ** 2).sum())
+        while True:
+            # Lyrics have a flat spectrum, of which the randomized solver finds another part with
+            # every seed and every order of rows. ARPACK is exact, but can do neither all
+            # components nor a matrix of zeros.
+            partial = self.n_components_ < min(features.shape) and zero > 0
+            # The explained variance ratio is 0 / 0 where all lyrics are alike.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                svd = TruncatedSVD(
+                    self.n_components_,
+                    algorithm="arpack" if partial else "randomized",
+                    random_state=self.random_state,
+                ).fit(features)
+            rank = max(1, int((svd.singular_values_ > zero).sum()))
+            if rank == self.n_components_:
+                self.svd_ = svd
+                return
+            # Beyond the rank, directions are arbitrary, and new lyrics would lie in them.
+            self.n_components_ = rank
 
     def _make_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
         _check_ngram_range("ngram_range", self.ngram_range)
@@ -411,6 +430,11 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
 
     def _check_lyrics(self, X: Any) -> tuple[list[str], np.ndarray]:
         """Return the lyrics that are present, and for every row whether they are."""
+        if self.fill_value != 0 and self.n_components is None and self.encoder is None:
+            raise ValueError(
+                f"Got fill_value={self.fill_value!r} for sparse features, which hold zeros "
+                "only for missing lyrics: give n_components, or leave fill_value at 0."
+            )
         _check_strings("missing_values", self.missing_values)
         values = as_objects(X)
         if values.ndim == 2 and values.shape[1] == 1:
@@ -497,7 +521,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         if self.n_components is None:
             return features
         if self.svd_ is not None:
-            reduced = self.svd_.transform(features)
+            reduced = self.svd_.transform(features).astype(np.float32)
         else:
             reduced = sparse.csr_matrix(features).toarray()
         # What rounding leaves of a row outside the components must not be blown up to length 1.
@@ -515,11 +539,6 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         )
         block = placement @ features
         if self.fill_value != 0:
-            if sparse.issparse(block):
-                raise ValueError(
-                    f"Got fill_value={self.fill_value!r} for sparse features, which hold zeros "
-                    "only for missing lyrics: give n_components, or leave fill_value at 0."
-                )
             block[~present] = self.fill_value
         if not self.add_indicator:
             return block

@@ -8,13 +8,16 @@ import contextlib
 import math
 import os
 import threading
+import time
+import uuid
 import warnings
+import weakref
 from numbers import Integral, Real
 from pathlib import Path
 
 import joblib
 import numpy as np
-import pandas as pd
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -24,9 +27,17 @@ from tqdm.auto import tqdm
 
 from ..exceptions import AudioError, AudioNotFoundError
 from ._audio import as_floats, check_waveform, file_stamp, read_audio
+from ._columns import as_array, as_objects, is_missing
+
+if os.name != "nt":
+    import fcntl
 
 # A result that would take more of the machine's memory than this share goes to disk.
 _SHARE_OF_MEMORY = 0.25
+
+# Part of every key of the cache: raise it where a change of the library changes the numbers, so
+# that nobody gets those of an older version.
+_CACHE_VERSION = 1
 
 
 class TrackTransformer(TransformerMixin, BaseEstimator):
@@ -35,9 +46,18 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
     A subclass has the parameters below, whether `duration` is used or not, and
 
     - ``_row_function()``, the function from a track and its stamp to its row,
-    - ``_identity()``, all that determines the rows beside the tracks, as joblib hashes it,
-    - ``_n_features_out``, the length of a row.
+    - ``_identity()``, what determines the rows beside the tracks and the parameters, as joblib
+      hashes it: what `fit` has learnt, and the parameters that joblib can't hash,
+    - ``_n_features_out``, the length of a row, once fitted.
     """
+
+    # The parameters that are not in the key of a result, and why. All others are.
+    _NOT_IN_KEY = {
+        "n_jobs": "tracks are independent of each other",
+        "verbose": "only shows the progress",
+        "memory": "where a result is kept, not what it is",
+        "on_error": "a result with failures is not kept",
+    }
 
     _parameter_constraints: dict = {
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
@@ -86,7 +106,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
                 f"{len(failures)} of {len(tracks)} tracks could not be used, their rows are "
                 "NaN:\n" + "\n".join(_reasons(failures)),
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,  # scikit-learn wraps this method
             )
         return rows
 
@@ -106,12 +126,23 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
                 track if stamp is None else stamp
                 for track, stamp in zip(tracks, stamps, strict=True)
             ]
-            key = joblib.hash((type(self).__name__, self._identity(), shape, dtype, contents))
+            key = joblib.hash((self._key(), shape, contents))
             # Beside joblib's own entries and named as they are, so that its Memory.clear and
             # Memory.reduce_size know it.
             location = self._check_memory().store_backend.location
             folder = Path(location, *__name__.split("."), "rows", key)
             return _rows_on_disk(folder, shape, dtype, outcomes)
+
+    def _key(self):
+        """Return all that determines the rows beside the tracks."""
+        parameters = {
+            # As plain numbers: 0 and 0.0, or an int64 of a grid, are one key.
+            name: float(value) if isinstance(value, Real) else value
+            for name, value in self.get_params(deep=False).items()
+            if name not in self._NOT_IN_KEY
+        }
+        parameters["dtype"] = np.dtype(self.dtype).str
+        return _CACHE_VERSION, type(self).__name__, parameters, self._identity()
 
     def _is_for_disk(self, shape, dtype):
         memory = self._check_memory()
@@ -125,7 +156,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
     def _outcomes(self, tracks, stamps):
         """Yield the row of each track, or its error."""
         row_of = self._row_function()
-        parallel = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+        parallel = in_threads(self.n_jobs)
         # Workers don't wait for a slow consumer: without batches, rows would pile up.
         batches = gen_batches(len(tracks), 32 * joblib.effective_n_jobs(self.n_jobs))
         progress = tqdm(
@@ -148,7 +179,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         def compute(track, stamp, *, duration, identity, function):
             if stamp is None:
                 return function(stretch(track, sample_rate=sample_rate, offset=offset))
-            return through_cache(*stamp, sample_rate, offset, duration, identity, function)
+            key = _CACHE_VERSION, identity
+            return through_cache(*stamp, sample_rate, offset, duration, key, function)
 
         return compute
 
@@ -162,7 +194,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         if cells is None:
             tracks = validate_data(self, X, reset=reset, ensure_all_finite=False)
         else:
-            column = X if isinstance(X, pd.DataFrame) else cells.reshape(-1, 1)
+            # A table of pandas, polars or pyarrow has names of columns.
+            column = X if hasattr(X, "columns") else cells.reshape(-1, 1)
             validate_data(self, column, reset=reset, skip_check_array=True)
             tracks = cells
         stamps = [_stamp(track) for track in tracks]
@@ -170,7 +203,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         return list(tracks), stamps
 
     def _raise_for(self, failures, *, n_tracks=None):
-        """Raise for tracks that can't be used: for any, or, if they may be NaN, for all of them."""
+        """Keep the failures; raise for any, or, if rows may be NaN, where all tracks failed."""
+        # Copies: the errors hold the frames that they went through, with waveforms in them.
+        self.failures_ = {row: type(error)(*error.args) for row, error in failures.items()}
         if not failures or (self.on_error == "nan" and len(failures) != n_tracks):
             return
         missing = all(isinstance(error, AudioNotFoundError) for error in failures.values())
@@ -182,6 +217,10 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         cause = next(iter(failures.values())).__cause__
         raise (AudioNotFoundError if missing else AudioError)("\n".join(reasons)) from cause
 
+    def __sklearn_is_fitted__(self):
+        # A fit that failed leaves `failures_`.
+        return hasattr(self, "_n_features_out")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
@@ -190,22 +229,30 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
+def in_threads(n_jobs):
+    """Return a joblib.Parallel that yields the results in order, while others are worked on."""
+    try:
+        return joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    except ValueError:  # the backend that the user has set can't do that
+        return joblib.Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")
+
+
 def _rows_on_disk(folder, shape, dtype, outcomes):
     """Write the rows to a file, unless it is there, and map it; return the errors too.
 
-    A file under its final name is whole. Until then its name is the same for all processes
-    and runs, so that a killed one leaves no second file: whoever comes later, or at the same
-    time, writes the same bytes to the same places. Where there are errors the file keeps this
-    name, and the next call tries these tracks again.
+    A file under its final name is whole, and nothing is ever written to it. Until then it has a
+    name of its own, and a lock that ends with the process, so that what a killed run leaves can
+    be told from what another is writing. A file with errors in it lasts as long as its map.
     """
-    whole, unfinished = folder / "rows.npy", folder / "unfinished.npy"
+    whole = folder / "rows.npy"
     if whole.exists():
         return np.load(whole, mmap_mode="r"), {}
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()
+    _remove_abandoned(folder)
+    file = _new_file(folder)
     failures = {}
-    # Written, not assigned to a map, whose pages would count as the process's memory.
-    with open(unfinished, "r+b") as file:
+    try:
+        # Written, not assigned to a map, whose pages would count as the process's memory.
         header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for i, outcome in enumerate(outcomes):
@@ -213,14 +260,63 @@ def _rows_on_disk(folder, shape, dtype, outcomes):
                 failures[i] = outcome
                 outcome = np.full(shape[1], np.nan)
             file.write(outcome.astype(dtype))
-    if failures:
-        return np.load(unfinished, mmap_mode="r"), failures
-    try:
-        os.replace(unfinished, whole)
-    except FileNotFoundError:
-        if not whole.exists():  # nor did another process finish it
-            raise
+        file.flush()
+        if failures:
+            rows = np.load(file.name, mmap_mode="r")
+            weakref.finalize(rows.base, _discard, file, os.getpid())
+            return rows, failures
+        _publish(file, whole)
+    except BaseException:
+        _discard(file, os.getpid())
+        raise
     return np.load(whole, mmap_mode="r"), {}
+
+
+def _new_file(folder):
+    """Create a file, open for writing, that is locked for as long as it is open."""
+    while True:
+        file = open(folder / f"unfinished-{uuid.uuid4().hex}.npy", "xb")  # noqa: SIM115
+        if os.name != "nt":
+            with contextlib.suppress(OSError):  # not every file system has locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(file.name):  # or else it was taken for abandoned before the lock
+            return file
+        file.close()
+
+
+def _publish(file, whole):
+    if os.name == "nt":
+        file.close()  # Windows renames no open file
+    try:
+        os.replace(file.name, whole)
+    except OSError:
+        # Windows replaces no file that is mapped: another process was first.
+        if not whole.exists():
+            raise
+        _discard(file, os.getpid())
+    file.close()
+
+
+def _discard(file, pid):
+    if os.getpid() != pid:  # a forked copy of the process that is still using it
+        return
+    file.close()
+    with contextlib.suppress(OSError):
+        os.unlink(file.name)
+
+
+def _remove_abandoned(folder):
+    """Remove the files of runs that were killed."""
+    for path in folder.glob("unfinished*.npy"):
+        with contextlib.suppress(OSError):
+            if os.name == "nt":
+                # Windows removes no open file, but one may be closed and about to be renamed.
+                if time.time() - path.stat().st_mtime > 60:
+                    path.unlink()
+                continue
+            with open(path, "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
 
 def _machine_memory():
@@ -237,27 +333,42 @@ def _cells(X):
     """Return X as a 1-D array of paths and waveforms, or None where it is a table of numbers."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"Expected a sequence of tracks, got the single path {X!r}: use [{X!r}].")
+    if sparse.issparse(X):
+        return None
     if isinstance(X, (list, tuple)):
         # numpy would stack arrays of one length, and refuse others.
-        if any(isinstance(cell, (str, os.PathLike, np.ndarray)) for cell in X):
-            cells = np.empty(len(X), dtype=object)
-            for row, cell in enumerate(X):
-                cells[row] = cell
-            return cells
-        X = np.asarray(X, dtype=object)
-    elif isinstance(X, (pd.Series, pd.DataFrame)):
-        X = X.to_numpy(dtype=object)
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OUT":
-        return None
-    is_path_or_array = [isinstance(cell, (str, os.PathLike, np.ndarray)) for cell in X.ravel()]
-    if not any(is_path_or_array):
-        return None
-    if X.ndim > 2 or (X.ndim == 2 and X.shape[1] != 1):
-        raise ValueError(
-            f"Expected one column of paths or waveforms, got an array of shape {X.shape}. Select "
-            'the column, with ColumnTransformer([("audio", transformer, ["audio"])]) for example.'
-        )
-    return X.astype(object).ravel()
+        if any(map(_is_track, X)):
+            return _in_cells(X)
+        values = as_objects(X)
+    else:
+        values = as_array(X)
+        if values.ndim > len(getattr(X, "shape", values.shape)):
+            # A column of arrays of one length, which polars stacks.
+            return _in_cells(values.reshape(len(values), -1))
+    if values.shape == (0,):
+        raise ValueError("Found array with 0 sample(s), expected one track at least.")
+    is_column = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
+    if not (is_column and values.size and is_missing(values).all()):
+        if values.dtype.kind not in "OUT" or not any(map(_is_track, values.ravel())):
+            return None
+        if not is_column:
+            raise ValueError(
+                f"Expected one column of paths or waveforms, got an array of shape {values.shape}. "
+                'Select it, with ColumnTransformer([("audio", transformer, ["audio"])]) for '
+                "example."
+            )
+    return values.astype(object).ravel()
+
+
+def _in_cells(tracks):
+    cells = np.empty(len(tracks), dtype=object)
+    for row, track in enumerate(tracks):
+        cells[row] = track
+    return cells
+
+
+def _is_track(cell):
+    return isinstance(cell, (str, os.PathLike, np.ndarray))
 
 
 def or_error(function, track, stamp):
@@ -286,7 +397,8 @@ def _stamp(track):
         if isinstance(track, np.ndarray):
             check_waveform(track, "the waveform")
             return None
-        raise AudioError(f"got {track!r}, expected a path or a 1-D array of samples.")
+        what = ", a missing value" if is_missing(as_objects([track])).all() else ""
+        raise AudioError(f"got {track!r}{what}, expected a path or a 1-D array of samples.")
     except AudioError as error:
         return error
 
