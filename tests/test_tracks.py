@@ -176,19 +176,11 @@ def test_failures_are_kept_by_row(transformer, paths, tmp_path):
     assert caught[0].filename == __file__
     assert np.isnan(rows).all(axis=1).tolist() == [True, False, True, True, False]
     assert list(transformer.failures_) == [0, 2, 3]
-    assert [type(error) for error in transformer.failures_.values()] == [
-        AudioError,
-        AudioNotFoundError,
-        AudioError,
-    ]
-    assert "broken.wav" in str(transformer.failures_[0])
-    assert "gone.wav" in str(transformer.failures_[2])
-    assert "a missing value" in str(transformer.failures_[3])
+    assert "broken.wav" in transformer.failures_[0]
+    assert "gone.wav" in transformer.failures_[2]
+    assert "a missing value" in transformer.failures_[3]
     copy = pickle.loads(pickle.dumps(transformer))
-    assert str(copy.failures_[2]) == str(transformer.failures_[2])
-    for error in transformer.failures_.values():
-        # They would hold waveforms, and the model's tensors.
-        assert error.__traceback__ is error.__cause__ is error.__context__ is None
+    assert copy.failures_ == transformer.failures_
     transformer.transform(paths)
     assert transformer.failures_ == {}
     with pytest.warns(UserWarning, match="1 of 4 tracks"):
@@ -221,7 +213,7 @@ def test_fit_of_an_encoder_tells_of_the_tracks_before_the_first_vector(paths, tm
 
     encoder = AudioEncoder(fails_once, on_error="nan").fit([*paths, tmp_path / "gone.wav"])
     assert list(encoder.failures_) == [0, 3]
-    assert "out of memory" in str(encoder.failures_[0])
+    assert "out of memory" in encoder.failures_[0]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

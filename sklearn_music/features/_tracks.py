@@ -204,8 +204,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
 
     def _raise_for(self, failures, *, n_tracks=None):
         """Keep the failures; raise for any, or, if rows may be NaN, where all tracks failed."""
-        # Copies: the errors hold the frames that they went through, with waveforms in them.
-        self.failures_ = {row: type(error)(*error.args) for row, error in failures.items()}
+        # As text: the errors hold the frames that they went through, with waveforms in them.
+        self.failures_ = {row: str(error) for row, error in failures.items()}
         if not failures or (self.on_error == "nan" and len(failures) != n_tracks):
             return
         missing = all(isinstance(error, AudioNotFoundError) for error in failures.values())

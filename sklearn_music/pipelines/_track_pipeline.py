@@ -132,15 +132,15 @@ class TrackPipeline(Pipeline):
 
     @property
     def failures_(self):
-        """Why tracks could not be read: a dict of row number to `AudioError`.
+        """Why tracks could not be read: a dict of row number to the reason.
 
         Of the last call of `fit`, `fit_predict`, `predict`, `transform` and so on.
         """
         return {
-            row: error
+            row: reason
             for part, _ in parts(self, lambda: None)
             if part is not self
-            for row, error in getattr(part, "failures_", {}).items()
+            for row, reason in getattr(part, "failures_", {}).items()
         }
 
     def _check_before_work(self, X):
