@@ -60,7 +60,8 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         Length of the vectors.
     failures_ : dict of int to str
         The tracks that could not be used in the last `fit`, `transform` or `fit_transform`: the
-        row number of each, with the reason. Empty if there were none. `fit` looks at the files, and calls the model until it returns a vector.
+        row number of each, with the reason. Empty if there were none. `fit` looks at the files,
+        and calls the model until it returns a vector.
     n_features_in_ : int
         Number of columns seen in `fit`: 1, or `n_samples` for a table of waveforms.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

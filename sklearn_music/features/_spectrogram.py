@@ -101,7 +101,8 @@ class SpectrogramExtractor(TrackTransformer):
         Length of the stretch, in samples at `sample_rate`.
     failures_ : dict of int to str
         The tracks that could not be used in the last `fit`, `transform` or `fit_transform`: the
-        row number of each, with the reason. Empty if there were none. `fit` looks at the files, but decodes none.
+        row number of each, with the reason. Empty if there were none. `fit` looks at the files,
+        but decodes none.
     n_features_in_ : int
         Number of columns seen in `fit`: 1, or `n_samples` for a table of waveforms.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
