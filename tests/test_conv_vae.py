@@ -134,9 +134,9 @@ def test_missing_side_features_take_no_part_in_the_error():
 def test_nan_in_the_image_is_an_error(images):
     X = images[0].copy()
     X[3, 5] = np.nan
-    with pytest.raises(ValueError, match="NaN in row 3, column 5, which is part of the image"):
+    with pytest.raises(ValueError, match="NaN in row 3, column 5, in 1 of its 88 columns"):
         ConvVAE(2, image_shape=(8, 11)).fit(X)
-    with pytest.raises(ValueError, match=r"Only side features \(columns 80 to 87\)"):
+    with pytest.raises(ValueError, match=r"1 of its 80 pixels.* Only side features \(columns 80 to 87\)"):
         ConvVAE(2, image_shape=(8, 10)).fit(X)
 
 

@@ -82,7 +82,7 @@ def test_zarr(rows, in_chunks):
 
 
 def test_each_chunk_is_read_once(rows, in_chunks, rng, monkeypatch):
-    mapped = _mapped_rows.MappedRows(in_chunks, lambda block: block, True)
+    mapped = _mapped_rows.MappedRows(in_chunks, lambda block: block)
     reads = []
     read = mapped.read
     monkeypatch.setattr(mapped, "read", lambda *bounds: reads.append(bounds) or read(*bounds))
@@ -92,7 +92,7 @@ def test_each_chunk_is_read_once(rows, in_chunks, rng, monkeypatch):
 
 
 def test_every_row_once_in_an_epoch_from_few_stretches(rows, on_disk, monkeypatch):
-    mapped = _mapped_rows.MappedRows(on_disk(rows), lambda block: block, True)
+    mapped = _mapped_rows.MappedRows(on_disk(rows), lambda block: block)
     monkeypatch.setattr(_training, "_N_RUNS", 4)
     reads = []
     read = mapped.read

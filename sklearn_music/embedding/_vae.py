@@ -208,6 +208,10 @@ class VAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _check_settings(self, *, partial=False):
+        super()._check_settings(partial=partial)
+        check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")
+
     def _settings(self, n_rows, n_features):
         settings = super()._settings(n_rows, n_features)
         return settings | {"criterion__consistency": float(self.consistency)}
