@@ -136,7 +136,9 @@ def test_nan_in_the_image_is_an_error(images):
     X[3, 5] = np.nan
     with pytest.raises(ValueError, match="NaN in row 3, column 5, in 1 of its 88 columns"):
         ConvVAE(2, image_shape=(8, 11)).fit(X)
-    with pytest.raises(ValueError, match=r"1 of its 80 pixels.* Only side features \(columns 80 to 87\)"):
+    with pytest.raises(
+        ValueError, match=r"1 of its 80 pixels.* Only side features \(columns 80 to 87\)"
+    ):
         ConvVAE(2, image_shape=(8, 10)).fit(X)
 
 

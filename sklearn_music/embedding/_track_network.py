@@ -158,8 +158,8 @@ class TrackNetwork(ConvNetwork):
 
     def n_observed(self, x, side_weight=1.0):
         """Return how many numbers of each view are there, (n_rows,), weighed as in `error`."""
-        has_audio, has_side = self.has_audio(x)[:, 0], self.has_side(x)[:, 0]
-        return self.n_pixels * has_audio.to(x.dtype) + side_weight * self.n_side * has_side
+        has_audio, has_side = (has(x)[:, 0].to(x.dtype) for has in (self.has_audio, self.has_side))
+        return self.n_pixels * has_audio + side_weight * self.n_side * has_side
 
     def has_audio(self, x):
         """Tell of each row or view whether it has a spectrogram, (n_rows, 1)."""
