@@ -84,6 +84,14 @@ def test_a_wrong_shape_says_both_numbers(images, shape, message):
         ConvVAE(2, image_shape=shape).fit(images[0])
 
 
+@pytest.mark.parametrize("embedder", [ConvVAE(2), BetaCVAE(2, image_shape=(1, -1))], ids=str)
+def test_a_strip_of_one_band_is_hardly_meant(images, embedder):
+    embedder.set_params(channels=(2,), max_epochs=1)
+    with pytest.warns(UserWarning, match=r"one band.*\(n_mels, -1\).*\(1, 88\)"):
+        embedder.fit(images[0])
+    embedder.set_params(image_shape=(1, 88)).fit(images[0])  # warnings are errors
+
+
 def test_a_network_without_channels_is_an_error(images):
     with pytest.raises(ValueError, match=r"Got channels=\(\), expected at least 1 size"):
         ConvVAE(2, image_shape=(8, 11), channels=()).fit(images[0])

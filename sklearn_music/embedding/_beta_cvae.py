@@ -142,6 +142,9 @@ class BetaCVAE(BaseEmbedder):
     condition of zeros is an unknown one, and legal everywhere. Where the encoder is not
     told the condition, what stands in its columns makes no difference to `transform`.
 
+    A sample whose input is NaN in all columns (with an image, in all of the image) is missing,
+    whatever its condition: the training leaves it out, and `transform` gives it NaN.
+
     References
     ----------
     K. Sohn, H. Lee and X. Yan, "Learning Structured Output Representation using Deep

@@ -419,12 +419,12 @@ def warn_of_scaled_columns(X):
     """Warn where each column seems to have been scaled by itself, over the samples."""
     some = X[:, :: max(1, X.shape[1] // 64)].astype(np.float64)
     some = some[~np.isnan(some[:, 0])]
-    some = some[:, some.max(axis=0, initial=-np.inf) > some.min(axis=0, initial=np.inf)]
-    if not some.size:
+    if not len(some):
         return
     first, median, third = np.percentile(some, [25, 50, 75], axis=0)
     for centre, spread in (some.mean(axis=0), some.std(axis=0)), (median, third - first):
-        if np.abs(centre).max() < 1e-3 and np.abs(spread - 1).max() < 1e-3:
+        varies = spread > 0  # what does not is scaled by 1
+        if varies.any() and max(abs(centre).max(), abs(spread[varies] - 1).max()) < 1e-3:
             warnings.warn(
                 "Each column of the spectrograms looks as if it had been scaled by itself (by a "
                 "StandardScaler, for example). Then the frames of silence behind a short track "

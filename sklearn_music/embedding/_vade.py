@@ -49,7 +49,7 @@ class VaDE(ClusterMixin, VAE):
         Weight of the term that ties each row to its nearest neighbours in X (see `VAE`). 0
         is the VaDE of the paper.
     n_neighbors : int, default=10
-        How many neighbours a row is tied to.
+        How many neighbours a row is tied to (see `VAE`).
     max_epochs : int, default=100
         Number of passes over the rows, those of the pretraining included.
     batch_size : int, default=64
@@ -129,6 +129,9 @@ class VaDE(ClusterMixin, VAE):
 
     The shares :math:`\gamma` are what `predict_proba` returns. The paper takes them at a draw
     from the posterior, not at its mean.
+
+    A sample that is NaN in all columns is missing: the training leaves it out, `predict` gives it
+    -1, and `transform` NaN.
 
     At the end of an epoch, a cluster that no row was in takes one half of the largest.
 
