@@ -538,7 +538,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
-        tags.input_tags.allow_nan = True  # of a sample that is missing
+        # Of the columns behind an image, any may be NaN. Elsewhere, as scikit-learn means it, none
+        # may be: only all columns of a sample.
+        sizes = np.asarray(getattr(self, "image_shape", None))
+        tags.input_tags.allow_nan = sizes.ndim == 1 and -1 not in sizes.tolist()
         return tags
 
 

@@ -1,4 +1,4 @@
-"""The training loop. The only room that knows skorch."""
+"""The training loop: a net of skorch, its data, its callbacks; devices and seeds."""
 
 import threading
 import warnings
