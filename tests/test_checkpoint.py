@@ -5,9 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping
 
-from sklearn_music import VAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music.embedding import _base
 
 # Kills itself where it is said to, in the middle of an epoch.
 SCRIPT = """
@@ -52,10 +54,92 @@ class Stop(Exception):
     pass
 
 
+EMBEDDERS = [
+    VAE(2, random_state=0),
+    VaDE(2, n_components=2, random_state=0),
+    ConvVAE(2, image_shape=(2, 4), random_state=0),
+    BetaCVAE(2, image_shape=(2, 4), random_state=0),
+    TrackVAE(2, image_shape=(2, 4), random_state=0),
+]
+# A value that is none of the defaults or of those above.
+OTHER = {
+    **dict.fromkeys(["n_components", "n_clusters", "n_init", "n_neighbors", "window_frames"], 3),
+    **dict.fromkeys(["max_epochs", "pretrain_epochs", "kl_warmup", "batch_size"], 7),
+    **dict.fromkeys(["beta", "free_bits", "total_correlation", "consistency", "lr"], 0.7),
+    **dict.fromkeys(["side_weight", "side_consistency", "temperature", "augmentation"], 0.7),
+    "hidden_layer_sizes": [5],
+    "channels": [5],
+    "image_shape": (4, 2),
+    "decoder_variance": "learned",
+    "encode_condition": True,
+    "amp": True,
+}
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda embedder: type(embedder).__name__)
+def test_the_key_holds_each_parameter_or_a_reason_is_given(blobs, tmp_path, monkeypatch, embedder):
+    paths = []
+
+    def of_fit(*args):
+        checkpoint, _ = original(*args)
+        paths.append(checkpoint.path)
+        raise Stop
+
+    original = _base.Checkpoint.of_fit
+    monkeypatch.setattr(_base.Checkpoint, "of_fit", of_fit)
+
+    def path(X, **params):
+        with pytest.raises(Stop):
+            clone(embedder).set_params(checkpoint_dir=tmp_path, **params).fit(X)
+        return paths[-1]
+
+    X = 10 * blobs[0]
+    first = path(X)
+    assert path(X) == first
+    assert path(X, random_state=np.random.RandomState(0)) == first
+    for name in embedder.get_params(deep=False):
+        if name not in _base.NOT_IN_CHECKPOINT_KEY:
+            assert path(X, **{name: OTHER[name]}) != first, name
+    for others in ({"random_state": 1}, {"random_state": None}):
+        assert path(X, **others) != first
+    for rows in (X[:-1], X + 1, X[:, ::-1]):
+        assert path(rows) != first
+    if "condition_features" in embedder.get_params():
+        assert path(X, condition_features=[0]) != first
+        assert path(X, condition_features=[0]) != path(X, condition_features=[1])
+        assert path(X, condition_features=lambda X: [0]) == path(X, condition_features=[0])
+
+
+def test_each_reason_is_for_a_parameter():
+    names = {name for embedder in EMBEDDERS for name in embedder.get_params()}
+    assert set(_base.NOT_IN_CHECKPOINT_KEY) <= names
+    assert all(_base.NOT_IN_CHECKPOINT_KEY.values())
+
+
+@pytest.mark.parametrize("embedder", [VAE(2), VaDE(2, n_components=2, pretrain_epochs=4)], ids=str)
+def test_other_neighbors_are_another_fit(blobs, tmp_path, interrupt, embedder):
+    X, _ = blobs
+    embedder.set_params(max_epochs=5, random_state=0, checkpoint_dir=tmp_path)
+    interrupt(embedder.set_params(n_neighbors=10), X, epoch=4)
+    places = embedder.set_params(n_neighbors=1).fit_transform(X)
+    alone = embedder.set_params(checkpoint_dir=None).fit_transform(X)
+    np.testing.assert_array_equal(places, alone)
+
+
+def test_partial_fit_takes_no_checkpoint(blobs, tmp_path, interrupt):
+    X, _ = blobs
+    vae = VAE(2, max_epochs=4, random_state=0, checkpoint_dir=tmp_path)
+    interrupt(vae, X, epoch=3)
+    assert len(vae.partial_fit(X).history_) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("other", [{"beta": 2.0}, {"random_state": 1}, {"max_epochs": 3}, "rows"])
 def test_another_fit_starts_anew(blobs, tmp_path, interrupt, other):
     X, _ = blobs
-    vae = ConvVAE(2, channels=(2,), max_epochs=4, random_state=0, checkpoint_dir=tmp_path)
+    vae = ConvVAE(
+        2, image_shape=(2, -1), channels=(2,), max_epochs=4, random_state=0, checkpoint_dir=tmp_path
+    )
     interrupt(vae, X, epoch=2)
     (path,) = tmp_path.iterdir()
     if other == "rows":
@@ -87,7 +171,7 @@ def test_a_mixture_goes_on_too(blobs, tmp_path, interrupt, epoch):
 
 @pytest.mark.parametrize("epoch", [2, 4, 9])
 def test_neighbors_in_the_latent_space_go_on_too(blobs, tmp_path, interrupt, epoch):
-    X, _ = blobs
+    X = 10 * blobs[0]  # columns of variance 1 are no spectrogram
     vae = TrackVAE(
         2, image_shape=(2, -1), window_frames=2, channels=(4,), max_epochs=10, random_state=0
     )
@@ -105,6 +189,12 @@ def test_a_damaged_checkpoint_is_said_and_left(blobs, tmp_path, interrupt):
     with pytest.warns(RuntimeWarning, match="starts anew"):
         vae.fit(X)
     assert len(vae.history_) == 3
+
+
+def test_a_file_in_the_place_of_the_folder(blobs, tmp_path):
+    (tmp_path / "kept").touch()
+    with pytest.raises(NotADirectoryError, match="which is a file, expected a folder"):
+        VAE(2, checkpoint_dir=tmp_path / "kept").fit(blobs[0])
 
 
 def test_callbacks_would_lose_their_state(blobs, tmp_path):

@@ -67,6 +67,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Only . of n_clusters"),
     # The columns of the checks are no spectrograms.
     pytest.mark.filterwarnings(r"ignore:Got image_shape=\(1, -1\)"),
+    pytest.mark.filterwarnings("ignore:Each column of the spectrograms"),
 ]
 EMBEDDERS = [instance for instance in INSTANCES if hasattr(instance, "max_epochs")]
 

@@ -84,6 +84,14 @@ def test_a_wrong_shape_says_both_numbers(images, shape, message):
         ConvVAE(2, image_shape=shape).fit(images[0])
 
 
+@pytest.mark.parametrize("embedder", [ConvVAE(2), BetaCVAE(2, image_shape=(1, -1))], ids=str)
+def test_a_strip_of_one_band_is_hardly_meant(images, embedder):
+    embedder.set_params(channels=(2,), max_epochs=1)
+    with pytest.warns(UserWarning, match=r"one band.*\(n_mels, -1\).*\(1, 88\)"):
+        embedder.fit(images[0])
+    embedder.set_params(image_shape=(1, 88)).fit(images[0])  # warnings are errors
+
+
 def test_a_network_without_channels_is_an_error(images):
     with pytest.raises(ValueError, match=r"Got channels=\(\), expected at least 1 size"):
         ConvVAE(2, image_shape=(8, 11), channels=()).fit(images[0])
@@ -134,9 +142,11 @@ def test_missing_side_features_take_no_part_in_the_error():
 def test_nan_in_the_image_is_an_error(images):
     X = images[0].copy()
     X[3, 5] = np.nan
-    with pytest.raises(ValueError, match="NaN in row 3, column 5, which is part of the image"):
+    with pytest.raises(ValueError, match="NaN in row 3, column 5, in 1 of its 88 columns"):
         ConvVAE(2, image_shape=(8, 11)).fit(X)
-    with pytest.raises(ValueError, match=r"Only side features \(columns 80 to 87\)"):
+    with pytest.raises(
+        ValueError, match=r"1 of its 80 pixels.* Only side features \(columns 80 to 87\)"
+    ):
         ConvVAE(2, image_shape=(8, 10)).fit(X)
 
 

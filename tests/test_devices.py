@@ -21,7 +21,7 @@ from sklearn_music.embedding import _training
 
 EMBEDDERS = [
     VAE(3),
-    ConvVAE(3, channels=(4, 8)),
+    ConvVAE(3, image_shape=(2, 5), channels=(4, 8)),
     BetaCVAE(3, condition_features=[0, 1]),
     VaDE(3, n_components=3, pretrain_epochs=2),
 ]

@@ -1,5 +1,6 @@
 """The conditional beta-VAE."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -12,8 +13,15 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
 from ..exceptions import warn_of_leakage
-from ._base import BaseEmbedder, check_image_shape, check_widths
-from ._conv_vae import check_nan_in_side_only, conv_settings
+from ._base import (
+    BaseEmbedder,
+    check_image_shape,
+    check_nan,
+    check_widths,
+    is_nan,
+    learn_image_shape,
+)
+from ._conv_vae import conv_settings
 from ._mapped_rows import chunks
 
 
@@ -134,6 +142,9 @@ class BetaCVAE(BaseEmbedder):
     condition of zeros is an unknown one, and legal everywhere. Where the encoder is not
     told the condition, what stands in its columns makes no difference to `transform`.
 
+    A sample whose input is NaN in all columns (with an image, in all of the image) is missing,
+    whatever its condition: the training leaves it out, and `transform` gives it NaN.
+
     References
     ----------
     K. Sohn, H. Lee and X. Yan, "Learning Structured Output Representation using Deep
@@ -157,8 +168,6 @@ class BetaCVAE(BaseEmbedder):
     >>> bool(as_first[0] > as_second[0])
     True
     """
-
-    _ensure_all_finite = "allow-nan"
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
@@ -296,13 +305,26 @@ class BetaCVAE(BaseEmbedder):
         n_condition = len(self._condition_columns)
         if condition is None:
             condition = np.zeros(n_condition)
-        condition = check_array(condition, dtype=np.float32, ensure_2d=False, ensure_min_samples=0)
+        condition = check_array(
+            condition,
+            dtype=np.float32,
+            ensure_2d=False,
+            ensure_min_samples=0,
+            ensure_all_finite="allow-nan",
+        )
         if condition.shape not in ((n_condition,), (len(Z), n_condition)):
             raise ValueError(
                 f"Got a condition of shape {condition.shape}, expected ({n_condition},) or "
                 f"({len(Z)}, {n_condition}), in the order of condition_features."
             )
-        condition = np.broadcast_to(condition, (len(Z), n_condition))
+        condition = np.broadcast_to(condition, (len(Z), n_condition)).copy()
+        is_missing = is_nan(Z[:, 0])
+        condition[is_missing] = np.nan
+        if is_nan(condition[~is_missing]).any():
+            raise ValueError(
+                "The condition contains NaN for a latent vector that has none: an unknown "
+                "condition is one of zeros."
+            )
         return self._merged(self._decode(Z, condition), condition)
 
     def sample(self, n_samples=1, random_state=None, *, condition=None):
@@ -324,16 +346,13 @@ class BetaCVAE(BaseEmbedder):
         """
         return self.inverse_transform(self._prior(n_samples, random_state), condition)
 
-    def _train(self, X, *, previous, **kwargs):
-        if previous is not None and np.shape(X)[1:] == (self.n_features_in_,):
-            columns = self._find_condition(X if hasattr(X, "iloc") else np.asarray(X))
-            if not np.array_equal(columns, self._condition_columns):
-                raise ValueError(
-                    "Training can go on with the same network only, but condition_features "
-                    f"changed from the columns {self._condition_columns.tolist()} to "
-                    f"{columns.tolist()}. Set warm_start=False to train a new one."
-                )
-        return super()._train(X, previous=previous, **kwargs)
+    def _check_settings(self, *, partial=False):
+        super()._check_settings(partial=partial)
+        if self.image_shape is None:
+            check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")
+        else:
+            check_image_shape(self.image_shape)
+            check_widths(self.channels, "channels", n_min=1)
 
     def _learn_columns(self, X):
         self._condition_columns = self._find_condition(X)
@@ -344,14 +363,26 @@ class BetaCVAE(BaseEmbedder):
                 "no input."
             )
         if self.image_shape is not None:
-            self.image_shape_ = tuple(check_image_shape(self.image_shape, n_inputs))
+            self.image_shape_ = learn_image_shape(self.image_shape, n_inputs)
+        elif hasattr(self, "image_shape_"):
+            del self.image_shape_  # of an earlier fit
+
+    def _check_columns(self, X):
+        columns = self._find_condition(X)
+        if not np.array_equal(columns, self._condition_columns):
+            raise ValueError(
+                "Training can go on with the same network only, but condition_features "
+                f"changed from the columns {self._condition_columns.tolist()} to "
+                f"{columns.tolist()}. Set warm_start=False to train a new one."
+            )
 
     def _lay_out(self, X):
-        is_input = self._is_input()
-        n_inputs = int(is_input.sum())
-        n_pixels = n_inputs if self.image_shape is None else np.prod(self.image_shape_)
-        X = np.hstack([X[:, is_input], X[:, self._condition_columns]])
-        check_nan_in_side_only(X, n_pixels, n_inputs)
+        inputs = np.flatnonzero(self._is_input())
+        columns = np.concatenate([inputs, self._condition_columns])
+        X = X[:, columns]
+        # Of the fit: the parameter may have changed since.
+        n_pixels = math.prod(getattr(self, "image_shape_", [len(inputs)]))
+        check_nan(X, n_pixels, len(inputs) - n_pixels, columns)
         return X
 
     def _find_condition(self, X):
@@ -380,14 +411,19 @@ class BetaCVAE(BaseEmbedder):
         if y is None or not n_condition:
             return None
         labels = np.asarray(y, dtype=object)
-        has_label = ~pd.isna(labels)
-        if labels.ndim > 1 or not has_label.any():
+        if labels.ndim > 1:
             return None
-        labels = pd.Series(labels[has_label]).infer_objects().to_numpy()
+        parts = [
+            (rows[:, -n_condition:], self._is_missing(rows))
+            for _, rows in chunks(self._check_rows(X))
+        ]
+        condition, is_missing = (np.concatenate(part) for part in zip(*parts, strict=True))
+        counts = ~pd.isna(labels) & ~is_missing
+        if not counts.any():
+            return None
+        labels, condition = pd.Series(labels[counts]).infer_objects().to_numpy(), condition[counts]
         if type_of_target(labels) not in ("binary", "multiclass"):
             return None
-        rows = self._check_rows(X)
-        condition = np.vstack([part[:, -n_condition:] for _, part in chunks(rows)])[has_label]
         groups = np.unique(condition, axis=0, return_inverse=True)[1].ravel()
         if groups.max() > len(groups) / 2:
             return None  # nearly each row has a condition of its own, which tells anything

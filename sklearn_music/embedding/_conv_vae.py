@@ -1,11 +1,18 @@
 """The variational autoencoder over spectrograms."""
 
+import math
 from numbers import Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import BaseEmbedder, check_image_shape, check_widths
+from ._base import (
+    BaseEmbedder,
+    check_image_shape,
+    check_nan,
+    check_widths,
+    learn_image_shape,
+    resolve_image_shape,
+)
 
 
 class ConvVAE(BaseEmbedder):
@@ -22,7 +29,7 @@ class ConvVAE(BaseEmbedder):
         Number of latent dimensions.
     image_shape : tuple of int, default=(1, -1)
         ``(n_bands, n_frames)``. One of them may be -1, as in `numpy.reshape`: the image
-        then takes all columns.
+        then takes all columns. The default, of one band, is hardly ever right: it warns.
     channels : sequence of int, default=(32, 64, 128)
         Channels of the encoder's convolutions, each of which halves the image; the
         decoder mirrors them.
@@ -114,7 +121,8 @@ class ConvVAE(BaseEmbedder):
     The loss is that of `VAE` without `consistency`, with the squared error of the image
     plus `side_weight` times that of the side features. A row one of whose side features
     is NaN has none: they are left out of its error and encoded as absent, by a column of
-    their own that says so.
+    their own that says so. A row whose whole image is NaN is missing: the training leaves
+    it out, and `transform` gives it NaN, whatever its side features.
 
     A convolution is three wide and two apart, so that an image of any size is halved,
     rounding up, and brought back to exactly its size.
@@ -131,8 +139,6 @@ class ConvVAE(BaseEmbedder):
     >>> vae.inverse_transform(vae.transform(X)).shape
     (20, 111)
     """
-
-    _ensure_all_finite = "allow-nan"
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
@@ -192,11 +198,17 @@ class ConvVAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _check_settings(self, *, partial=False):
+        super()._check_settings(partial=partial)
+        check_image_shape(self.image_shape)
+        check_widths(self.channels, "channels", n_min=1)
+
     def _learn_columns(self, X):
-        self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
+        self.image_shape_ = learn_image_shape(self.image_shape, X.shape[1])
 
     def _lay_out(self, X):
-        check_nan_in_side_only(X, np.prod(self.image_shape_), X.shape[1])
+        n_pixels = math.prod(self.image_shape_)
+        check_nan(X, n_pixels, X.shape[1] - n_pixels)
         return X
 
     def _network_settings(self, n_features):
@@ -206,21 +218,7 @@ class ConvVAE(BaseEmbedder):
 def conv_settings(embedder, n_inputs):
     """Return the arguments of a `ConvNetwork` over so many inputs."""
     return {
-        "image_shape": check_image_shape(embedder.image_shape, n_inputs),
+        "image_shape": resolve_image_shape(embedder.image_shape, n_inputs),
         "channels": check_widths(embedder.channels, "channels", n_min=1),
         "side_weight": float(embedder.side_weight),
     }
-
-
-def check_nan_in_side_only(X, n_pixels, n_inputs):
-    """Raise where anything but a side feature is NaN."""
-    wrong = np.isnan(X)
-    wrong[:, n_pixels:n_inputs] = False
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"X contains NaN in row {row}, column {column}. Only side features (columns "
-            f"{n_pixels} to {n_inputs - 1}) may be missing."
-            if n_pixels < n_inputs
-            else f"X contains NaN in row {row}, column {column}, which is part of the image."
-        )

@@ -15,9 +15,10 @@ def is_mapped(X):
     """Tell whether an array is on disk (a numpy.memmap, a zarr array), and not a small one."""
     if isinstance(X, np.ndarray):
         # A copy of a memmap is called one too.
-        on_disk = getattr(X, "_mmap", None) is not None
+        on_disk = isinstance(X, np.memmap) and X._mmap is not None  # type: ignore[attr-defined]
     else:
-        on_disk = hasattr(X, "chunks")
+        # Of the class: a table has its columns, of any name, as attributes of the instance.
+        on_disk = all(hasattr(type(X), name) for name in ("chunks", "shape", "dtype"))
     is_table = on_disk and len(X.shape) == 2 and X.dtype.kind in "fiub"
     return is_table and X.shape[0] * X.shape[1] > N_BUFFERED
 
@@ -30,15 +31,12 @@ class MappedRows:
     X : array-like of shape (n_rows, n_columns)
         What slices of rows can be read from.
     lay_out : callable
-        From an array of rows to what the network takes.
-    ensure_all_finite : bool or "allow-nan"
-        As in `sklearn.utils.check_array`.
+        From an array of rows, of which some may be NaN, to what the network takes.
     """
 
-    def __init__(self, X, lay_out, ensure_all_finite):
+    def __init__(self, X, lay_out):
         self.X = X
         self.lay_out = lay_out
-        self.ensure_all_finite = ensure_all_finite
         self.shape = (X.shape[0], self.read(0, 1).shape[1])
 
     def __len__(self):
@@ -55,7 +53,7 @@ class MappedRows:
         rows = np.array(self.X[start:stop], dtype=np.float32)
         _forget_pages(self.X)
         try:
-            rows = check_array(rows, ensure_all_finite=self.ensure_all_finite)
+            rows = check_array(rows, ensure_all_finite="allow-nan")
             return self.lay_out(rows)
         except ValueError as error:
             raise ValueError(
@@ -115,10 +113,14 @@ def read(X, start, stop):
     return X.read(start, stop) if isinstance(X, MappedRows) else X[start:stop]
 
 
+def n_chunks(X):
+    """Return into how many stretches the rows have to be cut for memory to hold one."""
+    return min(len(X), -(-X.shape[0] * X.shape[1] // N_BUFFERED))
+
+
 def chunks(X):
     """Yield the number of the first row, and the rows, of stretches that memory holds."""
-    n_chunks = min(len(X), -(-X.shape[0] * X.shape[1] // N_BUFFERED))
-    bounds = np.linspace(0, len(X), n_chunks + 1).astype(int)
+    bounds = np.linspace(0, len(X), n_chunks(X) + 1).astype(int)
     for start, stop in pairwise(bounds):
         yield start, read(X, start, stop)
 

@@ -28,9 +28,10 @@ class MixtureELBO(NegativeELBO):
 
     def __init__(self, n_clusters, n_components, **params):
         super().__init__(**params)
-        self.logits = nn.Parameter(torch.zeros(n_clusters))
-        self.means = nn.Parameter(torch.zeros(n_clusters, n_components))
-        self.log_variances = nn.Parameter(torch.zeros(n_clusters, n_components))
+        zeros = torch.zeros(n_clusters, n_components, dtype=torch.float32)
+        self.logits = nn.Parameter(zeros[:, 0].clone())
+        self.means = nn.Parameter(zeros)
+        self.log_variances = nn.Parameter(zeros.clone())
         # Before, the prior is the standard normal. What is called extra state is kept with
         # the weights; a tensor would have to come back from the device for each batch.
         self.has_begun = False

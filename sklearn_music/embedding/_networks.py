@@ -154,7 +154,7 @@ class ConvNetwork(Network):
             self.shapes.append(((height + 1) // 2, (width + 1) // 2))
         convolutions = []
         for n_in, n_out in pairwise([1, *channels]):
-            convolutions += [nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.ReLU()]
+            convolutions += [_layer(nn.Conv2d, n_in, n_out, 3, stride=2, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*convolutions)
         self.n_channels = channels[-1]
         n_flat = channels[-1] * math.prod(self.shapes[-1])
@@ -163,13 +163,15 @@ class ConvNetwork(Network):
         n_encoded = n_flat + (n_condition if encode_condition else 0)
         if n_side:
             # One more column says whether the side features are there.
-            self.side_encoder = nn.Sequential(nn.Linear(n_side + 1, self.n_side_units), nn.ReLU())
+            self.side_encoder = nn.Sequential(
+                _layer(nn.Linear, n_side + 1, self.n_side_units), nn.ReLU()
+            )
             self.side_decoder = _perceptron([n_components + n_condition, self.n_side_units, n_side])
             n_encoded += self.n_side_units
-        self.head: nn.Module = nn.Linear(n_encoded, 2 * n_components)
-        self.unflatten = nn.Linear(n_components + n_condition, n_flat)
+        self.head: nn.Module = _layer(nn.Linear, n_encoded, 2 * n_components)
+        self.unflatten = _layer(nn.Linear, n_components + n_condition, n_flat)
         self.deconvolutions = nn.ModuleList(
-            nn.ConvTranspose2d(n_in, n_out, 3, stride=2, padding=1)
+            _layer(nn.ConvTranspose2d, n_in, n_out, 3, stride=2, padding=1)
             for n_in, n_out in pairwise([*reversed(channels), 1])
         )
 
@@ -232,5 +234,10 @@ def _posterior(outputs):
 def _perceptron(sizes):
     layers = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        layers += [_layer(nn.Linear, n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def _layer(kind, *sizes, **kwargs):
+    """Return a layer in float32, which is torch's default type only until somebody sets another."""
+    return kind(*sizes, **kwargs, dtype=torch.float32)

@@ -123,9 +123,9 @@ class NegativeELBO(nn.Module):
         self.side_consistency = side_consistency
         self.temperature = temperature
         # Always there, so that a warm start may turn the consistency on.
-        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
         if decoder_variance == "learned":
-            self.log_variance = nn.Parameter(torch.zeros(()))
+            self.log_variance = nn.Parameter(torch.zeros((), dtype=torch.float32))
         self.kl_share_ = 1.0  # of beta, while it rises in the first epochs
         self.n_rows_ = None  # that the batches are drawn from
 

@@ -156,7 +156,7 @@ class _Member:
 
     def __init__(self, embedder, X):
         self.embedder = embedder
-        self.X = embedder._check_rows(X, reset=True)
+        self.X = embedder._training_rows(X, reset=True)
         self.rows = fingerprint(self.X)
         self.key = _key(embedder, self.rows)
         self.n_wanted = 1

@@ -74,8 +74,8 @@ class TrackNetwork(ConvNetwork):
         self.ties_windows = ties_windows
         self.ties_side = ties_side
         self.n_side = n_side
-        self.register_buffer("band_mean", torch.tensor(band_mean)[:, None])
-        self.register_buffer("band_scale", torch.tensor(band_scale)[:, None])
+        self.register_buffer("band_mean", torch.tensor(band_mean, dtype=torch.float32)[:, None])
+        self.register_buffer("band_scale", torch.tensor(band_scale, dtype=torch.float32)[:, None])
         n_pooled = 2 * self.n_channels * self.shapes[-1][0]
         self.head = _perceptron([n_pooled, self.n_head_units, 2 * n_components])
         *_, bias = self.head.parameters()
@@ -158,8 +158,8 @@ class TrackNetwork(ConvNetwork):
 
     def n_observed(self, x, side_weight=1.0):
         """Return how many numbers of each view are there, (n_rows,), weighed as in `error`."""
-        has_audio, has_side = self.has_audio(x)[:, 0], self.has_side(x)[:, 0]
-        return self.n_pixels * has_audio.to(x.dtype) + side_weight * self.n_side * has_side
+        has_audio, has_side = (has(x)[:, 0].to(x.dtype) for has in (self.has_audio, self.has_side))
+        return self.n_pixels * has_audio + side_weight * self.n_side * has_side
 
     def has_audio(self, x):
         """Tell of each row or view whether it has a spectrogram, (n_rows, 1)."""
@@ -195,11 +195,12 @@ class TrackNetwork(ConvNetwork):
         starts = torch.arange(0, n_starts, max(1, self.window_frames // 2), device=x.device)
         views = [self._view(x, images, n_frames, start.expand(len(x))) for start in starts]
         is_within = starts <= (n_frames[:, None] - self.window_frames).clamp(min=0)
-        return torch.stack(views, dim=1), is_within / is_within.sum(dim=1, keepdim=True)
+        weights = is_within.to(x.dtype)
+        return torch.stack(views, dim=1), weights / weights.sum(dim=1, keepdim=True)
 
     def _random_view(self, x, images, n_frames):
         n_starts = (n_frames - self.window_frames).clamp(min=0) + 1
-        starts = (torch.rand(len(x), device=x.device) * n_starts).long()
+        starts = (x.new_empty(len(x)).uniform_() * n_starts).long()
         return self._view(x, images, n_frames, starts)
 
     def _view(self, x, images, n_frames, starts):
@@ -217,27 +218,28 @@ class TrackNetwork(ConvNetwork):
         if not self.training or not self.augmentation:
             return window
         n, n_bands, n_frames = window.shape
-        device = window.device
-        bands = torch.arange(n_bands, device=device)
+        bands = torch.arange(n_bands, device=window.device)
+        numbers = torch.arange(4, dtype=window.dtype, device=window.device)
         # A smooth curve over the bands, made of the first waves of a cosine transform.
-        waves = torch.cos(torch.arange(4, device=device)[:, None] * bands * math.pi / n_bands)
+        waves = torch.cos(numbers[:, None] * bands * math.pi / n_bands)
         window = (
             window
             + (0.1 * self.augmentation * window.new_empty(n, 4).normal_() @ waves)[:, :, None]
         )
         most = self.augmentation * n_bands / 64
-        shift = ((2 * torch.rand(n, 1, device=device) - 1) * most).round().long()
+        shift = ((2 * window.new_empty(n, 1).uniform_() - 1) * most).round().long()
         moved = (bands + shift).clamp(0, n_bands - 1)
         window = window.gather(1, moved[:, :, None].expand(-1, -1, n_frames))
-        is_masked = self._stretch(n, n_bands, device)[:, :, None]
-        is_masked = is_masked | self._stretch(n, n_frames, device)[:, None]
+        is_masked = self._stretch(window, n_bands)[:, :, None]
+        is_masked = is_masked | self._stretch(window, n_frames)[:, None]
         return window.masked_fill(is_masked, 0.0)
 
-    def _stretch(self, n, length, device):
+    def _stretch(self, window, length):
         """Return masks of a stretch at random, (n, length), of up to an eighth times as much."""
-        width = torch.rand(n, 1, device=device) * min(1.0, self.augmentation / 8) * length
-        start = torch.rand(n, 1, device=device) * (length - width)
-        places = torch.arange(length, device=device)
+        draws = window.new_empty(len(window), 1)
+        width = draws.uniform_() * min(1.0, self.augmentation / 8) * length
+        start = draws.uniform_() * (length - width)
+        places = torch.arange(length, device=window.device)
         return (places >= start.round()) & (places < (start + width).round())
 
     def _audio_expert(self, window, is_there):

@@ -9,7 +9,16 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import BaseEmbedder, check_image_shape, check_widths
+from ._base import (
+    BaseEmbedder,
+    check_image_shape,
+    check_nan,
+    check_widths,
+    is_nan,
+    learn_image_shape,
+    resolve_image_shape,
+)
+from ._mapped_rows import MappedRows
 from ._objective import elbo
 from ._track_network import frames_before_padding
 from ._training import row_batches
@@ -29,7 +38,8 @@ class TrackVAE(BaseEmbedder):
     there are any, are side features (of the lyrics, say). The posterior of a track is the
     product of what its spectrogram and its side features each say (a product of experts),
     so that either may be missing: all of it is NaN then. Side features of which one is NaN
-    count as missing too.
+    count as missing too. A track that has neither is missing as a whole: the training leaves it
+    out, and `transform` gives it NaN.
 
     Parameters
     ----------
@@ -177,7 +187,8 @@ class TrackVAE(BaseEmbedder):
     tracks of a step, drawn at random, hide their window from the encoder, another quarter their
     side features, so that each expert learns to do alone.
 
-    Padding is found by the frames at the end of a row that are equal to one another.
+    Padding is found by the frames at the end of a row that are equal to one another, which they
+    no longer are once each column has been scaled by itself: `fit` warns of such columns.
 
     `inverse_transform` returns the window that a place stands for, over and over. A place does
     not tell the level of a track: `levels` does.
@@ -212,8 +223,6 @@ class TrackVAE(BaseEmbedder):
     >>> vae.fit_transform(X).shape
     (20, 4)
     """
-
-    _ensure_all_finite = "allow-nan"
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
@@ -292,38 +301,28 @@ class TrackVAE(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _check_settings(self, *, partial=False):
+        super()._check_settings(partial=partial)
+        check_image_shape(self.image_shape)
+        check_widths(self.channels, "channels", n_min=1)
+
     def _learn_columns(self, X):
-        self.image_shape_ = tuple(check_image_shape(self.image_shape, X.shape[1]))
-        if tuple(self.image_shape) == (1, -1):
-            warnings.warn(
-                "Got image_shape=(1, -1), the default, which takes each row for a spectrogram of "
-                "one band. Give the image_shape_ of the SpectrogramExtractor that made them, or "
-                f"(n_mels, -1); if there is one band, (1, {X.shape[1]}).",
-                UserWarning,
-                stacklevel=2,
-            )
+        self.image_shape_ = learn_image_shape(self.image_shape, X.shape[1])
 
     def _lay_out(self, X):
-        n_pixels = np.prod(self.image_shape_)
-        n_missing = np.isnan(X[:, :n_pixels]).sum(axis=1)
-        may_be_missing = n_pixels < X.shape[1]
-        wrong = (n_missing > 0) & ((n_missing < n_pixels) | (not may_be_missing))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(
-                f"X contains NaN in row {row}, in {n_missing[row]} of its {n_pixels} pixels. "
-                + (
-                    "Where a track has no spectrogram, all of them are NaN."
-                    if may_be_missing
-                    else "A spectrogram may be missing only where there are side features: drop "
-                    "the row or, if the columns behind the spectrogram are such, give both sizes "
-                    f"of image_shape (it is {self.image_shape!r})."
-                )
-            )
+        n_pixels = math.prod(self.image_shape_)
+        check_nan(X, n_pixels, X.shape[1] - n_pixels)
         return X
+
+    def _is_missing(self, x):
+        side = x[:, math.prod(self.image_shape_) :]
+        # Without side features, none of them is there.
+        return is_nan(x[:, 0]) & (is_nan(side).any(1) | (not side.shape[1]))
 
     def _learn_rows(self, X):
         n_bands, n_frames = self.image_shape_
+        if not isinstance(X, MappedRows):  # scikit-learn's scalers make arrays in memory
+            warn_of_scaled_columns(X[:, : n_bands * n_frames])
         scaler = StandardScaler()
         for rows in row_batches(X, "cpu"):
             images = rows[:, : n_bands * n_frames].reshape(-1, n_bands, n_frames)
@@ -350,10 +349,11 @@ class TrackVAE(BaseEmbedder):
         return super()._n_rows_per_step(n_rows)
 
     def _network_settings(self, n_features):
+        # Of the parameter, so that a warm start with another one is an error.
+        image_shape = resolve_image_shape(self.image_shape, n_features)
         return {
-            # Of the parameter, so that a warm start with another one is an error.
-            "image_shape": check_image_shape(self.image_shape, n_features),
-            "window_frames": int(min(self.window_frames, self.image_shape_[1])),
+            "image_shape": image_shape,
+            "window_frames": int(min(self.window_frames, image_shape[1])),
             "channels": check_widths(self.channels, "channels", n_min=1),
             "side_weight": float(self.side_weight),
             "augmentation": float(self.augmentation),
@@ -377,7 +377,7 @@ class TrackVAE(BaseEmbedder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The rows.
+            The samples.
 
         Returns
         -------
@@ -413,3 +413,24 @@ class TrackVAE(BaseEmbedder):
 
     def _decode_rows(self, z, condition):
         return self.net_.module_.decode_track(z, level=condition[:, 0])
+
+
+def warn_of_scaled_columns(X):
+    """Warn where each column seems to have been scaled by itself, over the samples."""
+    some = X[:, :: max(1, X.shape[1] // 64)].astype(np.float64)
+    some = some[~np.isnan(some[:, 0])]
+    if not len(some):
+        return
+    first, median, third = np.percentile(some, [25, 50, 75], axis=0)
+    for centre, spread in (some.mean(axis=0), some.std(axis=0)), (median, third - first):
+        varies = spread > 0  # what does not is scaled by 1
+        if varies.any() and max(abs(centre).max(), abs(spread[varies] - 1).max()) < 1e-3:
+            warnings.warn(
+                "Each column of the spectrograms looks as if it had been scaled by itself (by a "
+                "StandardScaler, for example). Then the frames of silence behind a short track "
+                "can't be told from music, and neither can the level of a track. Pass the "
+                "spectrograms as SpectrogramExtractor makes them: TrackVAE standardises each band.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return

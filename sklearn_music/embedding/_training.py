@@ -1,8 +1,8 @@
-"""The training loop. The only room that knows skorch."""
+"""The training loop: a net of skorch, its data, its callbacks; devices and seeds."""
 
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -242,7 +242,7 @@ class TermsLog(Callback):
         net.criterion_.kl_share_ = min(1.0, len(net.history) / max(1, self.kl_warmup))
         net.criterion_.n_rows_ = len(dataset_train)
         net.terms_ = {}
-        net.sums_ = torch.zeros(3, net.module__n_components, device=net.device)
+        net.sums_ = torch.zeros(3, net.module__n_components, dtype=torch.float32, device=net.device)
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Write the means over the epoch."""
@@ -329,21 +329,42 @@ def resolve_device(device):
     return device
 
 
-# torch's random state is one for all threads, so that only one of them may train at a time.
-_RANDOM_STATE = threading.RLock()
+# torch's random state and its number of threads are those of the whole process: who changes
+# them holds this until they are back, so that only one fit may train at a time.
+_GLOBAL_STATE = threading.RLock()
+
+
+@contextmanager
+def plain_torch(device):
+    """Work as a fresh thread would, whatever modes of torch the caller is in.
+
+    Training needs gradients, a net that was built in inference mode could never be trained on,
+    and autocast would leave results in half precision. A default device is for what has none.
+    """
+    device = torch.device(device).type
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if torch.is_autocast_enabled(device):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 @contextmanager
 def seeded(*seed):
     """Let torch draw from `seed`, and leave the caller's random state as it was."""
-    cuda_devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with _RANDOM_STATE, torch.random.fork_rng(devices=cuda_devices):
-        if torch.cuda.is_initialized() or torch.backends.mps.is_available():
-            torch.manual_seed(entropy(*seed))
-        else:
-            # Else torch would note each time, by a costly traceback, what to seed a GPU with.
-            torch.default_generator.manual_seed(entropy(*seed))
-        yield
+    with _GLOBAL_STATE:
+        has_cuda = torch.cuda.is_initialized()
+        devices = range(torch.cuda.device_count()) if has_cuda else ()
+        with torch.random.fork_rng(devices=list(devices)):
+            if has_cuda or torch.backends.mps.is_available():
+                torch.manual_seed(entropy(*seed))
+            else:
+                # Else torch would note each time, by a costly traceback, what to seed a GPU with.
+                torch.default_generator.manual_seed(entropy(*seed))
+            yield
 
 
 def entropy(*seed):
@@ -426,13 +447,14 @@ def memory_errors(device, batch):
 
 @contextmanager
 def threads(n_threads):
-    """Let torch use so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Let torch use so many threads, of one fit or stack at a time; others wait."""
+    with _GLOBAL_STATE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _n_threads_that_pay(net):
@@ -444,7 +466,7 @@ def _n_threads_that_pay(net):
 
 def _n_multiplications(net):
     """Return those of a step's forward pass; twice as many operations are counted."""
-    row = torch.zeros(1, net.module__n_features, device=net.device)
+    row = torch.zeros(1, net.module__n_features, dtype=torch.float32, device=net.device)
     with torch.no_grad(), seeded(0), FlopCounterMode(display=False) as counter:
         net.module_(row)
     return counter.get_total_flops() / 2 * net.batch_size
@@ -461,8 +483,8 @@ def row_batches(X, device):
 def summarize(net, X, generator=None):
     """Return what a trained net does with rows: KL by component, active units, noise variance."""
     net.module_.eval()
-    totals = torch.zeros(3, net.module__n_components, device=net.device)
-    error = n_observed = torch.zeros((), device=net.device)
+    totals = torch.zeros(3, net.module__n_components, dtype=torch.float32, device=net.device)
+    error = n_observed = torch.zeros((), dtype=torch.float32, device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
         errors, _, mean, log_variance, *_ = net.module_(x, noise=noise, side_weight=1.0)

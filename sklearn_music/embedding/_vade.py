@@ -49,7 +49,7 @@ class VaDE(ClusterMixin, VAE):
         Weight of the term that ties each row to its nearest neighbours in X (see `VAE`). 0
         is the VaDE of the paper.
     n_neighbors : int, default=10
-        How many neighbours a row is tied to.
+        How many neighbours a row is tied to (see `VAE`).
     max_epochs : int, default=100
         Number of passes over the rows, those of the pretraining included.
     batch_size : int, default=64
@@ -129,6 +129,9 @@ class VaDE(ClusterMixin, VAE):
 
     The shares :math:`\gamma` are what `predict_proba` returns. The paper takes them at a draw
     from the posterior, not at its mean.
+
+    A sample that is NaN in all columns is missing: the training leaves it out, `predict` gives it
+    -1, and `transform` NaN.
 
     At the end of an epoch, a cluster that no row was in takes one half of the largest.
 
@@ -221,7 +224,8 @@ class VaDE(ClusterMixin, VAE):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The rows, each column on a scale of about 1 (see StandardScaler).
+            The samples, each column on a scale of about 1 (see StandardScaler). Missing ones,
+            which are NaN, are left out.
         y : None
             Ignored: no label enters the training.
 
@@ -233,12 +237,12 @@ class VaDE(ClusterMixin, VAE):
         Raises
         ------
         ValueError
-            If there are fewer rows than clusters, or only one.
+            If there are fewer samples than clusters, or only one, that are not missing.
         DivergenceError
             If the loss becomes NaN or infinite.
         """
         super().fit(X)
-        n_found = len(np.unique(self.labels_))
+        n_found = len(np.unique(self.labels_[self.labels_ >= 0]))
         if n_found < self.n_clusters:
             warnings.warn(
                 f"Only {n_found} of n_clusters={self.n_clusters} clusters have rows. There may be "
@@ -259,9 +263,10 @@ class VaDE(ClusterMixin, VAE):
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            Numbers of clusters, from 0.
+            Numbers of clusters, from 0; -1 where a sample is missing.
         """
-        return self.predict_proba(X).argmax(axis=1)
+        proba = self.predict_proba(X)
+        return np.where(np.isnan(proba[:, 0]), -1, proba.argmax(axis=1))
 
     def predict_proba(self, X):
         """Return the share of each row in each cluster.
@@ -274,7 +279,7 @@ class VaDE(ClusterMixin, VAE):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_clusters), float32
-            The shares of a row sum to 1.
+            The shares of a sample sum to 1; they are NaN where it is missing.
         """
         return self._map_rows(lambda rows: self.net_.criterion_.shares(self._encode(rows)), X)
 
@@ -288,8 +293,8 @@ class VaDE(ClusterMixin, VAE):
         self.labels_ = self.predict(X)
         return self
 
-    def _check_rows(self, X, *, reset=False):
-        X = super()._check_rows(X, reset=reset)
+    def _training_rows(self, X, *, reset):
+        X = super()._training_rows(X, reset=reset)
         if reset and len(X) < max(2, self.n_clusters):
             raise ValueError(
                 f"Got n_samples={len(X)} rows for n_clusters={self.n_clusters}, expected at least "

@@ -38,7 +38,9 @@ class VAE(BaseEmbedder):
         Weight of the term that ties each row to its nearest neighbours in X, so that
         clusters stay together in the latent space [6]_. 0 is the plain VAE.
     n_neighbors : int, default=10
-        How many neighbours a row is tied to.
+        How many neighbours a row is tied to. They are searched among all samples of an array,
+        which takes a time quadratic in their number. Memory-mapped samples are compared with
+        134 million numbers (512 MiB) of them at most; where there are more, with a random sample.
     max_epochs : int, default=60
         Number of passes over the rows.
     batch_size : int, default=64
@@ -118,6 +120,9 @@ class VAE(BaseEmbedder):
     `consistency` adds that many times the InfoNCE loss [6]_ of telling, by its latent
     mean, one of a row's nearest neighbours from those of the other rows of the batch; two
     rows are alike as :math:`1 / (1 + e^s \| \mu_i - \mu_j \|^2)`, with s learnt.
+
+    A sample that is NaN in all columns is missing: the training leaves it out, and `transform`
+    gives it NaN. One that is NaN in some columns only is an error.
 
     `score_samples` adds the constant and takes the mean over the posterior by cubature.
 
@@ -207,6 +212,10 @@ class VAE(BaseEmbedder):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _check_settings(self, *, partial=False):
+        super()._check_settings(partial=partial)
+        check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")
 
     def _settings(self, n_rows, n_features):
         settings = super()._settings(n_rows, n_features)
