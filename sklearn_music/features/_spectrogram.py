@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..exceptions import AudioError
-from ._audio import file_length, fit_length
+from ._audio import file_length
 from ._tracks import TrackTransformer, failures_of, or_error, stretch
 
 
@@ -227,7 +227,8 @@ class SpectrogramExtractor(TrackTransformer):
             self._raise_for(failures_of(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
         if self.pooling is None:
-            self.image_shape_ = (self._n_bands, 1 + self.n_samples_ // self.hop_length)
+            n_frames = _count_frames(self.n_samples_, self.n_fft, self.hop_length)
+            self.image_shape_ = (self._n_bands, n_frames)
         else:
             self.image_shape_ = (self._n_bands, len(_STATISTICS))
         return self
@@ -303,33 +304,30 @@ class SpectrogramExtractor(TrackTransformer):
     def _row_function(self):
         """Return the function from a track to its flat image.
 
-        Where the length of the stretch was learnt in `fit`, it differs from fold to fold.
-        What is kept then is the part of the image that does not depend on it: the frames
-        of the track up to a first one of silence, before their peak is taken.
+        Where the length of the stretch was learnt in `fit`, it differs from fold to fold. What
+        is kept then is the image of the whole track, up to a first frame of silence, which does
+        not depend on it.
         """
-        settings, n_frames = self._settings(), self.image_shape_[1]
+        settings = self._settings()
         compute = self._track_function()
 
         def row(track, stamp):
-            span, step = self.n_samples_, _image
-            if self.duration is None:
-                length = self._length(track, stamp)
-                if length <= span and self.pooling:
-                    span = length
-                elif length <= span:
-                    span, step = length + self.n_fft + self.hop_length, _frames
+            n_samples, duration = self.n_samples_, self.duration
+            if duration is None and self._length(track, stamp) <= n_samples:
+                n_samples = None
+            elif duration is None:
+                # Half a sample more, lest rounding take the last one.
+                duration = (n_samples + 0.5) / settings.sample_rate
             image = compute(
                 track,
                 stamp,
-                duration=span / settings.sample_rate,
-                identity=(step.__name__, span, settings),
-                function=functools.partial(step, span=span, settings=settings),
+                duration=None if duration is None else float(duration),
+                identity=("image", n_samples, settings),
+                function=functools.partial(_image, n_samples=n_samples, settings=settings),
             )
-            if step is _frames:
-                n_missing = max(0, n_frames - image.shape[1])
-                frames = np.pad(image[:, :n_frames], ((0, 0), (0, n_missing)), mode="edge")
-                image = _finished(frames, settings)
-            return image.ravel()
+            n_missing = max(0, self.image_shape_[1] - image.shape[1])
+            image = np.pad(image, ((0, 0), (0, n_missing)), mode="edge")
+            return image[:, : self.image_shape_[1]].ravel()
 
         return row
 
@@ -343,38 +341,51 @@ class SpectrogramExtractor(TrackTransformer):
 _STATISTICS = ("mean", "std", "delta_std")
 
 
-def _image(waveform, span, settings):
-    """Compute the image of the first `span` samples: shape (n_bands, n_columns), float32."""
-    return _finished(_frames(waveform, span, settings), settings)
+def _image(waveform, *, n_samples, settings):
+    """Compute the image of the first `n_samples`: shape (n_bands, n_columns), float32.
 
-
-def _frames(waveform, span, settings):
-    """Compute log-mel or chroma frames of the first `span` samples, padded unless pooled."""
-    waveform = waveform[:span] if settings.pooling else fit_length(waveform, span)
-    blocks = _power_blocks(
-        waveform.astype(np.float32, copy=False), settings.n_fft, settings.hop_length
-    )
+    A shorter waveform is padded with silence, unless pooled; if `n_samples` is None, up to the
+    first frame that holds nothing else. Only the frames of the waveform itself determine the
+    peak and the tuning, so that its image does not depend on the padding.
+    """
+    waveform = waveform[:n_samples].astype(np.float32, copy=False)
+    n_fft, hop_length = settings.n_fft, settings.hop_length
+    n_own = n_frames = _count_frames(len(waveform), n_fft, hop_length)
+    if not settings.pooling:
+        if n_samples is None:
+            n_frames = 1 + -(-(len(waveform) + n_fft // 2) // hop_length)
+        else:
+            n_frames = _count_frames(n_samples, n_fft, hop_length)
+    blocks = _power_blocks(waveform, n_frames, n_fft, hop_length)
     if settings.feature == "chroma":
-        return librosa.feature.chroma_stft(
-            S=np.concatenate(list(blocks), axis=1),
-            sr=settings.sample_rate,
-            n_fft=settings.n_fft,
-            n_chroma=settings.n_bands,
+        image = _chroma(np.concatenate(list(blocks), axis=1), n_own, settings)
+    else:
+        basis = _mel_basis(
+            settings.sample_rate, n_fft, settings.n_mels, settings.fmin, settings.fmax
         )
-    basis = _mel_basis(
-        settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax
-    )
-    mel = np.concatenate([basis @ power for power in blocks], axis=1)
-    return librosa.power_to_db(mel, top_db=None)
+        mel = np.concatenate([basis @ power for power in blocks], axis=1)
+        image = _decibels(mel, n_own, settings)
+    if settings.pooling:
+        # The default, "interp", needs as many frames as the filter is wide.
+        mode = "interp" if image.shape[1] >= 9 else "nearest"
+        delta = librosa.feature.delta(image, mode=mode)
+        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
+    return image.astype(np.float32, copy=False)
 
 
-def _power_blocks(waveform, n_fft, hop_length):
+def _count_frames(n_samples, n_fft, hop_length):
+    # Of librosa.stft: an odd window is centred with one sample less of padding than its length.
+    return 1 + (n_samples - n_fft % 2) // hop_length
+
+
+def _power_blocks(waveform, n_frames, n_fft, hop_length):
     """Yield ``abs(librosa.stft(waveform)) ** 2``, some frames at a time.
 
     So many that a core's cache holds them: twice as fast as all at once.
     """
-    n_frames = 1 + len(waveform) // hop_length
-    padded = np.pad(waveform, (n_fft // 2, n_fft))
+    n_needed = (n_frames - 1) * hop_length + n_fft
+    n_before = n_fft // 2
+    padded = np.pad(waveform, (n_before, max(0, n_needed - n_before - len(waveform))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     window = signal.get_window("hann", n_fft).astype(np.float32)
     for block in gen_batches(n_frames, max(1, 2**18 // n_fft)):
@@ -382,23 +393,23 @@ def _power_blocks(waveform, n_fft, hop_length):
         yield (spectrum.real**2 + spectrum.imag**2).T
 
 
-def _finished(frames, settings):
-    """Bring the decibels into their range, and make coefficients or statistics of them."""
-    image = frames
-    if settings.feature != "chroma":
-        peak = frames.max()
-        if settings.top_db is not None:
-            image = np.maximum(frames, peak - settings.top_db)
-        if settings.feature == "mel":
-            image = image - peak
-        else:
-            image = librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
-    if settings.pooling:
-        # The default, "interp", needs as many frames as the filter is wide.
-        mode = "interp" if image.shape[1] >= 9 else "nearest"
-        delta = librosa.feature.delta(image, mode=mode)
-        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
-    return image.astype(np.float32, copy=False)
+def _chroma(power, n_own, settings):
+    sr, n_chroma = settings.sample_rate, settings.n_bands
+    tuning = librosa.estimate_tuning(S=power[:, :n_own], sr=sr, bins_per_octave=n_chroma)
+    return librosa.feature.chroma_stft(
+        S=power, sr=sr, n_fft=settings.n_fft, n_chroma=n_chroma, tuning=tuning
+    )
+
+
+def _decibels(mel, n_own, settings):
+    """Bring the mel bands to decibels, and make coefficients of them for MFCCs."""
+    image = librosa.power_to_db(mel, top_db=None)
+    peak = image[:, :n_own].max()
+    if settings.top_db is not None:
+        image = np.maximum(image, peak - settings.top_db)
+    if settings.feature == "mel":
+        return image - peak
+    return librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
 
 
 @functools.lru_cache(maxsize=8)
