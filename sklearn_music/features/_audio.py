@@ -4,6 +4,7 @@ Every reason why a file can't be used is found here, and raised as an
 :class:`~sklearn_music.exceptions.AudioError` that names the file.
 """
 
+import functools
 import math
 import os
 import re
@@ -26,6 +27,13 @@ class FileStamp(NamedTuple):
     path: str
     size: int
     mtime_ns: int
+
+
+@functools.lru_cache(maxsize=2**16)
+def file_rate(stamp):
+    """Return a file's own sample rate in Hz, by its header."""
+    with _open(stamp.path) as file:
+        return file.samplerate
 
 
 def file_stamp(path):

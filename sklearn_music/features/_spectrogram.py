@@ -1,6 +1,8 @@
 """From audio to spectrograms, one row per track."""
 
+import contextlib
 import functools
+import os
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -14,8 +16,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..exceptions import AudioError
-from ._audio import file_length
-from ._tracks import TrackTransformer, failures_of, or_error, stretch
+from ._audio import FileStamp, file_length, file_rate
+from ._bandwidth import (
+    LOWEST_COMMON,
+    common_fmax,
+    describe_narrow,
+    in_khz,
+    measure_bandwidth,
+    waveform_bandwidth,
+)
+from ._tracks import TrackTransformer, failures_of, joined_workers, or_error, stretch
 
 
 class _Settings(NamedTuple):
@@ -28,7 +38,7 @@ class _Settings(NamedTuple):
     n_fft: int
     hop_length: int
     fmin: float
-    fmax: float | None
+    fmax: float
     top_db: float | None
     pooling: str | None
 
@@ -62,8 +72,14 @@ class SpectrogramExtractor(TrackTransformer):
         Step from a frame to the next, in samples.
     fmin : float, default=0.0
         Lowest frequency of the mel bands, in Hz.
-    fmax : float, default=None
-        Highest frequency of the mel bands, in Hz; None is half the sample rate.
+    fmax : float or "common", default=None
+        Highest frequency of the mel bands, in Hz; None is half of `sample_rate`. Chroma leaves
+        out what lies above it. ``"common"`` measures in `fit` how high the frequencies of each
+        track reach (see :func:`~sklearn_music.features.measure_bandwidth`), and takes the
+        highest frequency that all tracks have. Use it for a collection in which some files have
+        a low sample rate or are low-bitrate mp3 files: by the missing treble alone these look
+        alike, and become a cluster of their own. Tracks below 3,000 Hz don't count for that,
+        lest one damaged file takes the treble from all others; a warning names them.
     top_db : float, default=80.0
         How far below the peak the decibels are cut off; None for no floor.
     offset : float, default=0.0
@@ -97,6 +113,10 @@ class SpectrogramExtractor(TrackTransformer):
     ----------
     image_shape_ : tuple of int
         ``(n_bands, n_frames)``, or ``(n_bands, 3)`` with pooling.
+    fmax_ : float
+        The `fmax` that is used, in Hz. With ``fmax="common"`` it is 92 % of the lowest bandwidth
+        of a track, in steps of 250 Hz, or half of `sample_rate` where every track reaches 90 %
+        of that.
     n_samples_ : int
         Length of the stretch, in samples at `sample_rate`.
     n_features_in_ : int
@@ -112,12 +132,18 @@ class SpectrogramExtractor(TrackTransformer):
 
     Notes
     -----
+    `fit` warns where some tracks hold clearly less treble than the others, by more than a fifth:
+    with ``fmax="common"`` by measurement, else by the sample rates that the files state. So does
+    `transform` with ``fmax="common"``, for tracks that hold clearly less than `fmax_`. Measuring
+    takes about as long as computing the spectrograms of 10 seconds; `memory` keeps the result.
+
     With ``power`` the squared magnitude of the short-time Fourier transform
     (Hann window, frames centred, the ends padded with silence), the three are
     ``power_to_db(melspectrogram(S=power), ref=np.max, top_db=top_db)``,
     ``mfcc(S=power_to_db(melspectrogram(S=power), top_db=top_db))`` and
     ``chroma_stft(S=power)`` of librosa [1]_. A silent track is 0 dB everywhere,
-    its own peak.
+    its own peak. Only the track's own frames determine its peak and its tuning, not those of
+    the silence that a short track is padded with.
 
     References
     ----------
@@ -146,7 +172,7 @@ class SpectrogramExtractor(TrackTransformer):
         "n_fft": [Interval(Integral, 2, None, closed="left")],
         "hop_length": [Interval(Integral, 1, None, closed="left")],
         "fmin": [Interval(Real, 0, None, closed="left")],
-        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "fmax": [Interval(Real, 0, None, closed="neither"), StrOptions({"common"}), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "pooling": [StrOptions({"stats"}), None],
     }
@@ -215,7 +241,9 @@ class SpectrogramExtractor(TrackTransformer):
             If a track can't be used (missing, empty, of an unknown format,
             shorter than `offset`, ...) and ``on_error="raise"``, or if none can.
         """
-        self._check_frequencies()
+        nyquist = self.sample_rate / 2
+        highest = nyquist if self.fmax in (None, "common") else self.fmax
+        self._check_frequencies(highest)
         tracks, stamps = self._check_tracks(X, reset=True)
         if self.duration is not None:
             self.n_samples_ = max(1, round(self.duration * self.sample_rate))
@@ -226,6 +254,22 @@ class SpectrogramExtractor(TrackTransformer):
             ]
             self._raise_for(failures_of(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
+        if self.fmax == "common":
+            bandwidths, failures = self._bandwidths(tracks, stamps)
+            self._raise_for(failures, n_tracks=len(tracks))
+        else:
+            bandwidths = np.array([_stated_bandwidth(stamp, nyquist) for stamp in stamps])
+        known = bandwidths[~np.isnan(bandwidths)]
+        common = common_fmax(known, highest)
+        self.fmax_ = common if self.fmax == "common" else float(highest)
+        self._check_frequencies(self.fmax_)
+        limit = min(highest, known.max(initial=0.0))
+        narrow = describe_narrow(bandwidths, _names(stamps), limit)
+        if narrow:
+            others = common_fmax(known[known >= 0.8 * limit], highest)
+            warnings.warn(
+                f"{narrow}. {self._cure(common, others, bandwidths)}", UserWarning, stacklevel=3
+            )
         if self.pooling is None:
             n_frames = _count_frames(self.n_samples_, self.n_fft, self.hop_length)
             self.image_shape_ = (self._n_bands, n_frames)
@@ -259,12 +303,12 @@ class SpectrogramExtractor(TrackTransformer):
     def _n_bands(self):
         return {"mel": self.n_mels, "mfcc": self.n_mfcc, "chroma": self.n_chroma}[self.feature]
 
-    def _check_frequencies(self):
+    def _check_frequencies(self, fmax):
         nyquist = self.sample_rate / 2
-        fmax = nyquist if self.fmax is None else self.fmax
         if not self.fmin < fmax <= nyquist:
+            what = f", which is {fmax:g} Hz for these tracks" if self.fmax == "common" else " Hz"
             raise ValueError(
-                f"Got fmin={self.fmin} and fmax={self.fmax} Hz, expected fmin < fmax <= "
+                f"Got fmin={self.fmin} and fmax={self.fmax!r}{what}, expected fmin < fmax <= "
                 f"sample_rate / 2 = {nyquist:g} Hz."
             )
         if self.feature == "mfcc" and self.n_mfcc > self.n_mels:
@@ -287,7 +331,7 @@ class SpectrogramExtractor(TrackTransformer):
             n_fft=int(self.n_fft),
             hop_length=int(self.hop_length),
             fmin=float(self.fmin),
-            fmax=None if self.fmax is None else float(self.fmax),
+            fmax=self.fmax_,
             top_db=None if self.top_db is None else float(self.top_db),
             pooling=self.pooling,
         )
@@ -300,6 +344,46 @@ class SpectrogramExtractor(TrackTransformer):
         if stamp is None:
             return len(stretch(track, sample_rate=self.sample_rate, offset=self.offset))
         return file_length(stamp.path, sample_rate=self.sample_rate, offset=self.offset)
+
+    def _bandwidths(self, tracks, stamps):
+        """Measure the bandwidth of each track: NaN where that fails, and the errors by row."""
+        through_cache = self._check_memory().cache(_bandwidth_of_file)
+        sample_rate, offset = int(self.sample_rate), float(self.offset)
+        duration = None if self.duration is None else float(self.duration)
+
+        def measure(track, stamp):
+            if stamp is not None:
+                return through_cache(*stamp, offset, duration)
+            waveform = stretch(track, sample_rate=sample_rate, offset=offset)
+            return waveform_bandwidth(waveform, sample_rate, duration=duration)
+
+        with (
+            joined_workers(),
+            contextlib.closing(self._outcomes(tracks, stamps, measure)) as outcomes,
+        ):
+            outcomes = list(outcomes)
+        failures = failures_of(outcomes)
+        return np.array([np.nan if i in failures else b for i, b in enumerate(outcomes)]), failures
+
+    def _cure(self, common, others, bandwidths):
+        """Say what the tracks of a low bandwidth do to the others, and what to do."""
+        sentences = []
+        if self.fmax == "common" and common < others:
+            sentences.append(
+                f"So all tracks are compared up to {in_khz(common)} (fmax='common'). Leave those "
+                f"out to compare the others up to {in_khz(others)}."
+            )
+        elif common < others:
+            sentences.append(
+                "By the missing treble they may become clusters of their own. Use fmax='common', "
+                f"or fmax={common:g}, to compare all tracks by what they have in common."
+            )
+        if np.nanmin(bandwidths) < LOWEST_COMMON <= np.nanmax(bandwidths):
+            sentences.append(
+                f"Those that hold nothing above {in_khz(LOWEST_COMMON)} don't lower fmax='common': "
+                "by the missing treble they may become a cluster of their own. Leave them out."
+            )
+        return " ".join(sentences)
 
     def _row_function(self):
         """Return the function from a track to its flat image.
@@ -331,11 +415,86 @@ class SpectrogramExtractor(TrackTransformer):
 
         return row
 
+    def transform(self, X):
+        """Compute the row of each track.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
+            As in `fit`.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_tracks, n_columns), of type `dtype`
+            One row per track. If it is larger than a quarter of the machine's memory and
+            `memory` is a folder, a read-only :class:`numpy.memmap` of a file in that folder.
+
+        Raises
+        ------
+        AudioError
+            If a track can't be used and ``on_error="raise"``.
+        """
+        check_is_fitted(self)
+        if self.fmax == "common":
+            tracks, stamps = self._check_tracks(X, reset=False)
+            bandwidths, _ = self._bandwidths(tracks, stamps)
+            if narrow := describe_narrow(bandwidths, _names(stamps), self.fmax_):
+                warnings.warn(
+                    f"{narrow}, less than fmax_={self.fmax_:g} Hz, up to which tracks are "
+                    "compared since fit. By the missing treble they may be put in wrong clusters. "
+                    "Leave them out, or fit again with them.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+        return super().transform(X)
+
+    def fit_transform(self, X, y=None):
+        """Fit to the tracks, and compute the row of each.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_tracks, n_columns), of type `dtype`
+            As from `transform`.
+        """
+        # What `fit` has measured, and warned of, is not measured again.
+        return super(SpectrogramExtractor, self.fit(X)).transform(X)
+
     def _rows(self, tracks, stamps):
         with warnings.catch_warnings():
             # Silence has no tuning, and librosa takes 0 then, as it should.
             warnings.filterwarnings("ignore", "Trying to estimate tuning from empty")
             return super()._rows(tracks, stamps)
+
+
+def _stated_bandwidth(stamp, nyquist):
+    """Return half the sample rate that a file's header states; that of waveforms is ours."""
+    if stamp is None:
+        return nyquist
+    try:
+        # A file that can't be read is named where it is decoded.
+        return np.nan if isinstance(stamp, AudioError) else file_rate(stamp) / 2
+    except AudioError:
+        return np.nan
+
+
+def _bandwidth_of_file(path, size, mtime_ns, offset, duration):
+    # In the cache's key, the size and the time of change stand for the file's content.
+    return measure_bandwidth(path, offset=offset, duration=duration)
+
+
+def _names(stamps):
+    """Return the file's name behind each row's number, for a warning."""
+    return [
+        f", {os.path.basename(stamp.path)}" if isinstance(stamp, FileStamp) else ""
+        for stamp in stamps
+    ]
 
 
 _STATISTICS = ("mean", "std", "delta_std")
@@ -358,7 +517,9 @@ def _image(waveform, *, n_samples, settings):
             n_frames = _count_frames(n_samples, n_fft, hop_length)
     blocks = _power_blocks(waveform, n_frames, n_fft, hop_length)
     if settings.feature == "chroma":
-        image = _chroma(np.concatenate(list(blocks), axis=1), n_own, settings)
+        power = np.concatenate(list(blocks), axis=1)
+        power[fft.rfftfreq(n_fft, 1 / settings.sample_rate) > settings.fmax] = 0
+        image = _chroma(power, n_own, settings)
     else:
         basis = _mel_basis(
             settings.sample_rate, n_fft, settings.n_mels, settings.fmin, settings.fmax

@@ -71,15 +71,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tracks, stamps = self._check_tracks(X, reset=False)
-        threads = set(threading.enumerate())
-        try:
+        with joined_workers():
             rows, failures = self._rows(tracks, stamps)
-        except KeyboardInterrupt:
-            # Python may end now, and must not while a worker is decoding.
-            for worker in set(threading.enumerate()) - threads:
-                if not isinstance(worker, TMonitor):  # tqdm's own never ends
-                    worker.join(timeout=10)
-            raise
         self._raise_for(failures)
         if failures:
             warnings.warn(
@@ -122,9 +115,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             and math.prod(shape) * dtype.itemsize > _SHARE_OF_MEMORY * _machine_memory()
         )
 
-    def _outcomes(self, tracks, stamps):
-        """Yield the row of each track, or its error."""
-        row_of = self._row_function()
+    def _outcomes(self, tracks, stamps, function=None):
+        """Yield the row of each track, or what the function returns of it, or its error."""
+        row_of = self._row_function() if function is None else function
         parallel = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
         # Workers don't wait for a slow consumer: without batches, rows would pile up.
         batches = gen_batches(len(tracks), 32 * joblib.effective_n_jobs(self.n_jobs))
@@ -259,6 +252,19 @@ def _cells(X):
             'the column, with ColumnTransformer([("audio", transformer, ["audio"])]) for example.'
         )
     return X.astype(object).ravel()
+
+
+@contextlib.contextmanager
+def joined_workers():
+    """Let Ctrl-C wait for the workers: Python must not end while one is decoding."""
+    threads = set(threading.enumerate())
+    try:
+        yield
+    except KeyboardInterrupt:
+        for worker in set(threading.enumerate()) - threads:
+            if not isinstance(worker, TMonitor):  # tqdm's own never ends
+                worker.join(timeout=10)
+        raise
 
 
 def or_error(function, track, stamp):
