@@ -51,7 +51,7 @@ def count_measured(monkeypatch):
 
 @pytest.fixture(scope="module")
 def music():
-    """Six tracks, one a genre, 3 seconds at 44,100 Hz."""
+    """Six tracks, one a genre, the third classical, 3 seconds at 44,100 Hz."""
     return list(make_music(6, duration=3.0, sample_rate=44100, random_state=0).data["audio"])
 
 
@@ -80,7 +80,8 @@ def test_audio_that_was_resampled_from_a_lower_rate(write, music, low, subtype):
     ],
 )
 def test_mp3_files(write, music, kwargs, lowest, highest):
-    for track in music:
+    # Without the classical track, whose treble is 80 dB below its peak: too faint to be measured.
+    for track in [*music[:2], *music[3:], noise(44100)]:
         bandwidth = measure_bandwidth(write("a.mp3", track, 44100, **kwargs))
         assert lowest <= bandwidth <= highest
 

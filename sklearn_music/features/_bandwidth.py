@@ -16,8 +16,9 @@ _LOOKS = (10.0, 60.0)
 # largest one elsewhere was 8 dB; those of low-bitrate mp3 files and of resampling have 25 to 90.
 _CLIFF = 20.0
 
-# What is so many dB below the strongest frequency is not seen in a spectrogram with top_db=80.
-_FAINT = 85.0
+# What is so many dB below the strongest bin, of 2.7 Hz, is not seen in a mel spectrogram with
+# top_db=80, whose bands are some 30 bins wide.
+_FAINT = 95.0
 
 # Bandwidths below that, in Hz, name a file, but don't bring the others down to it.
 LOWEST_COMMON = 3000.0
@@ -93,7 +94,7 @@ def _cut_off(waveform, rate):
     # Long windows, and a window function of low side lobes: a tone must stay narrow.
     n_fft = 2 ** round(math.log2(rate / 2.7))
     frequencies, _, power = signal.spectrogram(
-        waveform.astype(np.float32), rate, "blackmanharris", n_fft, n_fft // 2, detrend=False
+        waveform.astype(np.float32), rate, ("kaiser", 16.0), n_fft, n_fft // 2, detrend=False
     )
     mean = power.mean(axis=1)
     peak = float(mean.max())
