@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joblib import Memory
 from scipy import sparse
@@ -108,6 +108,75 @@ def test_pooling_does_not_pad(write_tone):
     alone = SpectrogramExtractor("mfcc", pooling="stats").fit_transform([short])
     beside = SpectrogramExtractor("mfcc", pooling="stats", duration=2).fit_transform([short, long])
     np.testing.assert_allclose(beside[:1], alone, atol=1e-4)
+
+
+NOISES = st.fixed_dictionaries(
+    {
+        "n_samples": st.integers(1, 12000),
+        "seed": st.integers(0, 2**32 - 1),
+        "n_fft": st.sampled_from([512, 1023, 1024, 2047, 2048]),
+        "hop_length": st.sampled_from([100, 441, 512, 2500]),
+    }
+)
+
+
+def noise_and_frames(n_samples, seed, n_fft, hop_length):
+    waveform = 0.1 * np.random.default_rng(seed).standard_normal(n_samples).astype(np.float32)
+    return waveform, {"n_fft": n_fft, "hop_length": hop_length}
+
+
+@settings(max_examples=10)
+@given(noise=NOISES, n_chroma=st.sampled_from([7, 12, 24, 36]))
+@example(
+    noise={"n_samples": 2049, "seed": 6, "n_fft": 2048, "hop_length": 512}, n_chroma=12
+)  # where the frames of the padding moved the tuning
+def test_chroma_equals_librosa_where_fit_learns_the_duration(noise, n_chroma):
+    waveform, frames = noise_and_frames(**noise)
+    extractor = SpectrogramExtractor("chroma", n_chroma=n_chroma, **frames)
+    image = extractor.fit_transform([waveform]).reshape(extractor.image_shape_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few samples
+        expected = librosa.feature.chroma_stft(y=waveform, n_chroma=n_chroma, **frames)
+    np.testing.assert_allclose(image, expected, atol=1e-4)
+
+
+@settings(max_examples=25)
+@given(noise=NOISES)
+def test_the_number_of_frames_is_librosas(noise):
+    waveform, frames = noise_and_frames(**noise)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few samples
+        power = np.abs(librosa.stft(waveform, **frames)) ** 2
+    expected = librosa.power_to_db(
+        librosa.feature.melspectrogram(S=power, n_fft=frames["n_fft"], n_mels=16), ref=np.max
+    )
+    for duration in (None, len(waveform) / 22050):
+        extractor = SpectrogramExtractor(n_mels=16, duration=duration, **frames)
+        image = extractor.fit_transform([waveform]).reshape(extractor.image_shape_)
+        np.testing.assert_allclose(image, expected, atol=1e-2)
+        assert len(extractor.get_feature_names_out()) == image.size
+        pooled = extractor.set_params(pooling="stats").fit_transform([waveform])
+        np.testing.assert_allclose(pooled.reshape(16, 3)[:, 0], expected.mean(axis=1), atol=1e-2)
+
+
+@settings(max_examples=25)
+@given(
+    noise=NOISES,
+    feature=st.sampled_from(["mel", "mfcc", "chroma"]),
+    pooling=st.sampled_from([None, "stats"]),
+    n_more=st.integers(0, 6000),
+)
+def test_a_row_does_not_depend_on_the_padding(noise, feature, pooling, n_more):
+    """Nor, so, on the longest track: a track's own frames are those of the track alone."""
+    waveform, frames = noise_and_frames(**noise)
+    longer = np.ones(len(waveform) + n_more, dtype=np.float32)
+    extractor = SpectrogramExtractor(feature, n_mels=8, n_mfcc=5, pooling=pooling, **frames)
+    alone = extractor.fit_transform([waveform]).reshape(extractor.image_shape_)
+    beside = extractor.fit_transform([longer, waveform])[1].reshape(extractor.image_shape_)
+    extractor.set_params(duration=len(longer) / 22050)
+    padded = extractor.fit_transform([waveform]).reshape(extractor.image_shape_)
+    np.testing.assert_allclose(beside[:, : alone.shape[1]], alone, atol=1e-4)
+    np.testing.assert_allclose(padded, beside, atol=1e-4)
 
 
 def test_layout_names_and_pandas_output(write_tone):

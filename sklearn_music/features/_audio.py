@@ -38,6 +38,13 @@ class FileStamp(NamedTuple):
     mtime_ns: int
 
 
+@functools.lru_cache(maxsize=2**16)
+def file_rate(stamp):
+    """Return a file's own sample rate in Hz, by its header."""
+    with contextlib.ExitStack() as stack:
+        return _open(stack, stamp.path).samplerate
+
+
 def file_stamp(path):
     """Return the identity of a file's content.
 

@@ -1,6 +1,8 @@
 """From audio to spectrograms, one row per track."""
 
+import contextlib
 import functools
+import os
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -14,8 +16,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..exceptions import AudioError
-from ._audio import file_length, fit_length
-from ._tracks import TrackTransformer, failures_of, or_error, stretch
+from ._audio import FileStamp, file_length, file_rate
+from ._bandwidth import (
+    LOWEST_COMMON,
+    common_fmax,
+    describe_narrow,
+    in_khz,
+    measure_bandwidth,
+    waveform_bandwidth,
+)
+from ._tracks import CACHE_VERSION, TrackTransformer, failures_of, joined_workers, or_error, stretch
 
 
 class _Settings(NamedTuple):
@@ -28,7 +38,7 @@ class _Settings(NamedTuple):
     n_fft: int
     hop_length: int
     fmin: float
-    fmax: float | None
+    fmax: float
     top_db: float | None
     pooling: str | None
 
@@ -62,8 +72,14 @@ class SpectrogramExtractor(TrackTransformer):
         Step from a frame to the next, in samples.
     fmin : float, default=0.0
         Lowest frequency of the mel bands, in Hz.
-    fmax : float, default=None
-        Highest frequency of the mel bands, in Hz; None is half the sample rate.
+    fmax : float or "common", default=None
+        Highest frequency of the mel bands, in Hz; None is half of `sample_rate`. Chroma leaves
+        out what lies above it. ``"common"`` measures in `fit` how high the frequencies of each
+        track reach (see :func:`~sklearn_music.features.measure_bandwidth`), and takes the
+        highest frequency that all tracks have. Use it for a collection in which some files have
+        a low sample rate or are low-bitrate mp3 files: by the missing treble alone these look
+        alike, and become a cluster of their own. Tracks below 3,000 Hz don't count for that,
+        lest one damaged file takes the treble from all others; a warning names them.
     top_db : float, default=80.0
         How far below the peak the decibels are cut off; None for no floor.
     offset : float, default=0.0
@@ -97,6 +113,10 @@ class SpectrogramExtractor(TrackTransformer):
     ----------
     image_shape_ : tuple of int
         ``(n_bands, n_frames)``, or ``(n_bands, 3)`` with pooling.
+    fmax_ : float
+        The `fmax` that is used, in Hz. With ``fmax="common"`` it is 92 % of the lowest bandwidth
+        of a track, in steps of 250 Hz, or half of `sample_rate` where every track reaches 90 %
+        of that.
     n_samples_ : int
         Length of the stretch, in samples at `sample_rate`.
     failures_ : dict of int to str
@@ -116,12 +136,18 @@ class SpectrogramExtractor(TrackTransformer):
 
     Notes
     -----
+    `fit` warns where some tracks hold clearly less treble than the others, by more than a fifth:
+    with ``fmax="common"`` by measurement, else by the sample rates that the files state. So does
+    `transform` with ``fmax="common"``, for tracks that hold clearly less than `fmax_`. Measuring
+    takes about as long as computing the spectrograms of 10 seconds; `memory` keeps the result.
+
     With ``power`` the squared magnitude of the short-time Fourier transform
     (Hann window, frames centred, the ends padded with silence), the three are
     ``power_to_db(melspectrogram(S=power), ref=np.max, top_db=top_db)``,
     ``mfcc(S=power_to_db(melspectrogram(S=power), top_db=top_db))`` and
     ``chroma_stft(S=power)`` of librosa [1]_. A silent track is 0 dB everywhere,
-    its own peak.
+    its own peak. Only the track's own frames determine its peak and its tuning, not those of
+    the silence that a short track is padded with.
 
     References
     ----------
@@ -150,7 +176,7 @@ class SpectrogramExtractor(TrackTransformer):
         "n_fft": [Interval(Integral, 2, None, closed="left")],
         "hop_length": [Interval(Integral, 1, None, closed="left")],
         "fmin": [Interval(Real, 0, None, closed="left")],
-        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "fmax": [Interval(Real, 0, None, closed="neither"), StrOptions({"common"}), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "pooling": [StrOptions({"stats"}), None],
     }
@@ -221,7 +247,9 @@ class SpectrogramExtractor(TrackTransformer):
             If a track can't be used (missing, empty, of an unknown format,
             shorter than `offset`, ...) and ``on_error="raise"``, or if none can.
         """
-        self._check_frequencies()
+        nyquist = self.sample_rate / 2
+        highest = nyquist if self.fmax in (None, "common") else self.fmax
+        self._check_frequencies(highest)
         tracks, stamps = self._check_tracks(X, reset=True)
         if self.duration is not None:
             self.n_samples_ = self._n_samples_of_duration()
@@ -232,6 +260,22 @@ class SpectrogramExtractor(TrackTransformer):
             ]
             self._raise_for(failures_of(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
+        if self.fmax == "common":
+            bandwidths, failures = self._bandwidths(tracks, stamps)
+            self._raise_for(failures, n_tracks=len(tracks))
+        else:
+            bandwidths = np.array([_stated_bandwidth(stamp, nyquist) for stamp in stamps])
+        known = bandwidths[~np.isnan(bandwidths)]
+        common = common_fmax(known, highest)
+        self.fmax_ = common if self.fmax == "common" else float(highest)
+        self._check_frequencies(self.fmax_)
+        limit = min(highest, known.max(initial=0.0))
+        narrow = describe_narrow(bandwidths, _names(stamps), limit)
+        if narrow:
+            others = common_fmax(known[known >= 0.8 * limit], highest)
+            warnings.warn(
+                f"{narrow}. {self._cure(common, others, bandwidths)}", UserWarning, stacklevel=3
+            )
         self.image_shape_ = self._image_shape_of(self.n_samples_)
         return self
 
@@ -265,8 +309,9 @@ class SpectrogramExtractor(TrackTransformer):
         return max(1, round(self.duration * self.sample_rate))
 
     def _image_shape_of(self, n_samples):
-        n_columns = len(_STATISTICS) if self.pooling else 1 + n_samples // self.hop_length
-        return (self._n_bands, n_columns)
+        if self.pooling:
+            return (self._n_bands, len(_STATISTICS))
+        return (self._n_bands, _count_frames(n_samples, self.n_fft, self.hop_length))
 
     def _planned_image_shape(self):
         """Return `image_shape_` before any `fit`, or None where it depends on the tracks."""
@@ -274,12 +319,12 @@ class SpectrogramExtractor(TrackTransformer):
             return None
         return self._image_shape_of(0 if self.pooling else self._n_samples_of_duration())
 
-    def _check_frequencies(self):
+    def _check_frequencies(self, fmax):
         nyquist = self.sample_rate / 2
-        fmax = nyquist if self.fmax is None else self.fmax
         if not self.fmin < fmax <= nyquist:
+            what = f", which is {fmax:g} Hz for these tracks" if self.fmax == "common" else " Hz"
             raise ValueError(
-                f"Got fmin={self.fmin} and fmax={self.fmax} Hz, expected fmin < fmax <= "
+                f"Got fmin={self.fmin} and fmax={self.fmax!r}{what}, expected fmin < fmax <= "
                 f"sample_rate / 2 = {nyquist:g} Hz."
             )
         if self.feature == "mfcc" and self.n_mfcc > self.n_mels:
@@ -302,7 +347,7 @@ class SpectrogramExtractor(TrackTransformer):
             n_fft=int(self.n_fft),
             hop_length=int(self.hop_length),
             fmin=float(self.fmin),
-            fmax=None if self.fmax is None else float(self.fmax),
+            fmax=self.fmax_,
             top_db=None if self.top_db is None else float(self.top_db),
             pooling=self.pooling,
         )
@@ -316,38 +361,126 @@ class SpectrogramExtractor(TrackTransformer):
             return len(stretch(track, sample_rate=self.sample_rate, offset=self.offset))
         return file_length(stamp.path, sample_rate=self.sample_rate, offset=self.offset)
 
+    def _bandwidths(self, tracks, stamps):
+        """Measure the bandwidth of each track: NaN where that fails, and the errors by row."""
+        through_cache = self._check_memory().cache(_bandwidth_of_file)
+        sample_rate, offset = int(self.sample_rate), float(self.offset)
+        duration = None if self.duration is None else float(self.duration)
+
+        def measure(track, stamp):
+            if stamp is not None:
+                return through_cache(*stamp, offset, duration, CACHE_VERSION)
+            waveform = stretch(track, sample_rate=sample_rate, offset=offset)
+            return waveform_bandwidth(waveform, sample_rate, duration=duration)
+
+        with (
+            joined_workers(),
+            contextlib.closing(self._outcomes(tracks, stamps, measure)) as outcomes,
+        ):
+            outcomes = list(outcomes)
+        failures = failures_of(outcomes)
+        return np.array([np.nan if i in failures else b for i, b in enumerate(outcomes)]), failures
+
+    def _cure(self, common, others, bandwidths):
+        """Say what the tracks of a low bandwidth do to the others, and what to do."""
+        sentences = []
+        if self.fmax == "common" and common < others:
+            sentences.append(
+                f"So all tracks are compared up to {in_khz(common)} (fmax='common'). Leave those "
+                f"out to compare the others up to {in_khz(others)}."
+            )
+        elif common < others:
+            sentences.append(
+                "By the missing treble they may become clusters of their own. Use fmax='common', "
+                f"or fmax={common:g}, to compare all tracks by what they have in common."
+            )
+        if np.nanmin(bandwidths) < LOWEST_COMMON <= np.nanmax(bandwidths):
+            sentences.append(
+                f"Those that hold nothing above {in_khz(LOWEST_COMMON)} don't lower fmax='common': "
+                "by the missing treble they may become a cluster of their own. Leave them out."
+            )
+        return " ".join(sentences)
+
     def _row_function(self):
         """Return the function from a track to its flat image.
 
-        Where the length of the stretch was learnt in `fit`, it differs from fold to fold.
-        What is kept then is the part of the image that does not depend on it: the frames
-        of the track up to a first one of silence, before their peak is taken.
+        Where the length of the stretch was learnt in `fit`, it differs from fold to fold. What
+        is kept then is the image of the whole track, up to a first frame of silence, which does
+        not depend on it.
         """
-        settings, n_frames = self._settings(), self.image_shape_[1]
+        settings = self._settings()
         compute = self._track_function()
 
         def row(track, stamp):
-            span, step = self.n_samples_, _image
-            if self.duration is None:
-                length = self._length(track, stamp)
-                if length <= span and self.pooling:
-                    span = length
-                elif length <= span:
-                    span, step = length + self.n_fft + self.hop_length, _frames
+            n_samples, duration = self.n_samples_, self.duration
+            if duration is None and self._length(track, stamp) <= n_samples:
+                n_samples = None
+            elif duration is None:
+                # Half a sample more, lest rounding take the last one.
+                duration = (n_samples + 0.5) / settings.sample_rate
             image = compute(
                 track,
                 stamp,
-                duration=span / settings.sample_rate,
-                identity=(step.__name__, span, settings),
-                function=functools.partial(step, span=span, settings=settings),
+                duration=None if duration is None else float(duration),
+                identity=("image", n_samples, settings),
+                function=functools.partial(_image, n_samples=n_samples, settings=settings),
             )
-            if step is _frames:
-                n_missing = max(0, n_frames - image.shape[1])
-                frames = np.pad(image[:, :n_frames], ((0, 0), (0, n_missing)), mode="edge")
-                image = _finished(frames, settings)
-            return image.ravel()
+            n_missing = max(0, self.image_shape_[1] - image.shape[1])
+            image = np.pad(image, ((0, 0), (0, n_missing)), mode="edge")
+            return image[:, : self.image_shape_[1]].ravel()
 
         return row
+
+    def transform(self, X):
+        """Compute the row of each track.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
+            As in `fit`.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_tracks, n_columns), of type `dtype`
+            One row per track. If it is larger than a quarter of the machine's memory and
+            `memory` is a folder, a read-only :class:`numpy.memmap` of a file in that folder.
+
+        Raises
+        ------
+        AudioError
+            If a track can't be used and ``on_error="raise"``.
+        """
+        check_is_fitted(self)
+        if self.fmax == "common":
+            tracks, stamps = self._check_tracks(X, reset=False)
+            bandwidths, _ = self._bandwidths(tracks, stamps)
+            if narrow := describe_narrow(bandwidths, _names(stamps), self.fmax_):
+                warnings.warn(
+                    f"{narrow}, less than fmax_={self.fmax_:g} Hz, up to which tracks are "
+                    "compared since fit. By the missing treble they may be put in wrong clusters. "
+                    "Leave them out, or fit again with them.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+        return self._transform(X)
+
+    def fit_transform(self, X, y=None):
+        """Fit to the tracks, and compute the row of each.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_tracks, n_columns), of type `dtype`
+            As from `transform`.
+        """
+        # What `fit` has measured, and warned of, is not measured again.
+        return self.fit(X)._transform(X)
 
     def _rows(self, tracks, stamps):
         with warnings.catch_warnings():
@@ -356,41 +489,80 @@ class SpectrogramExtractor(TrackTransformer):
             return super()._rows(tracks, stamps)
 
 
+def _stated_bandwidth(stamp, nyquist):
+    """Return half the sample rate that a file's header states; that of waveforms is ours."""
+    if stamp is None:
+        return nyquist
+    try:
+        # A file that can't be read is named where it is decoded.
+        return np.nan if isinstance(stamp, AudioError) else file_rate(stamp) / 2
+    except AudioError:
+        return np.nan
+
+
+def _bandwidth_of_file(path, size, mtime_ns, offset, duration, version):
+    # In the cache's key, the size and the time of change stand for the file's content.
+    return measure_bandwidth(path, offset=offset, duration=duration)
+
+
+def _names(stamps):
+    """Return the file's name behind each row's number, for a warning."""
+    return [
+        f", {os.path.basename(stamp.path)}" if isinstance(stamp, FileStamp) else ""
+        for stamp in stamps
+    ]
+
+
 _STATISTICS = ("mean", "std", "delta_std")
 
 
-def _image(waveform, span, settings):
-    """Compute the image of the first `span` samples: shape (n_bands, n_columns), float32."""
-    return _finished(_frames(waveform, span, settings), settings)
+def _image(waveform, *, n_samples, settings):
+    """Compute the image of the first `n_samples`: shape (n_bands, n_columns), float32.
 
-
-def _frames(waveform, span, settings):
-    """Compute log-mel or chroma frames of the first `span` samples, padded unless pooled."""
-    waveform = waveform[:span] if settings.pooling else fit_length(waveform, span)
-    blocks = _power_blocks(
-        waveform.astype(np.float32, copy=False), settings.n_fft, settings.hop_length
-    )
+    A shorter waveform is padded with silence, unless pooled; if `n_samples` is None, up to the
+    first frame that holds nothing else. Only the frames of the waveform itself determine the
+    peak and the tuning, so that its image does not depend on the padding.
+    """
+    waveform = waveform[:n_samples].astype(np.float32, copy=False)
+    n_fft, hop_length = settings.n_fft, settings.hop_length
+    n_own = n_frames = _count_frames(len(waveform), n_fft, hop_length)
+    if not settings.pooling:
+        if n_samples is None:
+            n_frames = 1 + -(-(len(waveform) + n_fft // 2) // hop_length)
+        else:
+            n_frames = _count_frames(n_samples, n_fft, hop_length)
+    blocks = _power_blocks(waveform, n_frames, n_fft, hop_length)
     if settings.feature == "chroma":
-        return librosa.feature.chroma_stft(
-            S=np.concatenate(list(blocks), axis=1),
-            sr=settings.sample_rate,
-            n_fft=settings.n_fft,
-            n_chroma=settings.n_bands,
+        power = np.concatenate(list(blocks), axis=1)
+        power[fft.rfftfreq(n_fft, 1 / settings.sample_rate) > settings.fmax] = 0
+        image = _chroma(power, n_own, settings)
+    else:
+        basis = _mel_basis(
+            settings.sample_rate, n_fft, settings.n_mels, settings.fmin, settings.fmax
         )
-    basis = _mel_basis(
-        settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax
-    )
-    mel = np.concatenate([basis @ power for power in blocks], axis=1)
-    return librosa.power_to_db(mel, top_db=None)
+        mel = np.concatenate([basis @ power for power in blocks], axis=1)
+        image = _decibels(mel, n_own, settings)
+    if settings.pooling:
+        # The default, "interp", needs as many frames as the filter is wide.
+        mode = "interp" if image.shape[1] >= 9 else "nearest"
+        delta = librosa.feature.delta(image, mode=mode)
+        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
+    return image.astype(np.float32, copy=False)
 
 
-def _power_blocks(waveform, n_fft, hop_length):
+def _count_frames(n_samples, n_fft, hop_length):
+    # Of librosa.stft: an odd window is centred with one sample less of padding than its length.
+    return 1 + (n_samples - n_fft % 2) // hop_length
+
+
+def _power_blocks(waveform, n_frames, n_fft, hop_length):
     """Yield ``abs(librosa.stft(waveform)) ** 2``, some frames at a time.
 
     So many that a core's cache holds them: twice as fast as all at once.
     """
-    n_frames = 1 + len(waveform) // hop_length
-    padded = np.pad(waveform, (n_fft // 2, n_fft))
+    n_needed = (n_frames - 1) * hop_length + n_fft
+    n_before = n_fft // 2
+    padded = np.pad(waveform, (n_before, max(0, n_needed - n_before - len(waveform))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     window = signal.get_window("hann", n_fft).astype(np.float32)
     for block in gen_batches(n_frames, max(1, 2**18 // n_fft)):
@@ -398,23 +570,23 @@ def _power_blocks(waveform, n_fft, hop_length):
         yield (spectrum.real**2 + spectrum.imag**2).T
 
 
-def _finished(frames, settings):
-    """Bring the decibels into their range, and make coefficients or statistics of them."""
-    image = frames
-    if settings.feature != "chroma":
-        peak = frames.max()
-        if settings.top_db is not None:
-            image = np.maximum(frames, peak - settings.top_db)
-        if settings.feature == "mel":
-            image = image - peak
-        else:
-            image = librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
-    if settings.pooling:
-        # The default, "interp", needs as many frames as the filter is wide.
-        mode = "interp" if image.shape[1] >= 9 else "nearest"
-        delta = librosa.feature.delta(image, mode=mode)
-        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
-    return image.astype(np.float32, copy=False)
+def _chroma(power, n_own, settings):
+    sr, n_chroma = settings.sample_rate, settings.n_bands
+    tuning = librosa.estimate_tuning(S=power[:, :n_own], sr=sr, bins_per_octave=n_chroma)
+    return librosa.feature.chroma_stft(
+        S=power, sr=sr, n_fft=settings.n_fft, n_chroma=n_chroma, tuning=tuning
+    )
+
+
+def _decibels(mel, n_own, settings):
+    """Bring the mel bands to decibels, and make coefficients of them for MFCCs."""
+    image = librosa.power_to_db(mel, top_db=None)
+    peak = image[:, :n_own].max()
+    if settings.top_db is not None:
+        image = np.maximum(image, peak - settings.top_db)
+    if settings.feature == "mel":
+        return image - peak
+    return librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
 
 
 @functools.lru_cache(maxsize=8)

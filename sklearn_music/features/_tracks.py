@@ -37,7 +37,7 @@ _SHARE_OF_MEMORY = 0.25
 
 # Part of every key of the cache: raise it where a change of the library changes the numbers, so
 # that nobody gets those of an older version.
-_CACHE_VERSION = 1
+CACHE_VERSION = 1
 
 
 class TrackTransformer(TransformerMixin, BaseEstimator):
@@ -89,24 +89,20 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         AudioError
             If a track can't be used and ``on_error="raise"``.
         """
+        return self._transform(X)
+
+    def _transform(self, X):
         check_is_fitted(self)
         tracks, stamps = self._check_tracks(X, reset=False)
-        threads = set(threading.enumerate())
-        try:
+        with joined_workers():
             rows, failures = self._rows(tracks, stamps)
-        except KeyboardInterrupt:
-            # Python may end now, and must not while a worker is decoding.
-            for worker in set(threading.enumerate()) - threads:
-                if not isinstance(worker, TMonitor):  # tqdm's own never ends
-                    worker.join(timeout=10)
-            raise
         self._raise_for(failures)
         if failures:
             warnings.warn(
                 f"{len(failures)} of {len(tracks)} tracks could not be used, their rows are "
                 "NaN:\n" + "\n".join(_reasons(failures)),
                 UserWarning,
-                stacklevel=3,  # scikit-learn wraps this method
+                stacklevel=4,  # of who called the public method, which scikit-learn wraps
             )
         return rows
 
@@ -142,7 +138,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             if name not in self._NOT_IN_KEY
         }
         parameters["dtype"] = np.dtype(self.dtype).str
-        return _CACHE_VERSION, type(self).__name__, parameters, self._identity()
+        return CACHE_VERSION, type(self).__name__, parameters, self._identity()
 
     def _is_for_disk(self, shape, dtype):
         memory = self._check_memory()
@@ -153,9 +149,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             and math.prod(shape) * dtype.itemsize > _SHARE_OF_MEMORY * _machine_memory()
         )
 
-    def _outcomes(self, tracks, stamps):
-        """Yield the row of each track, or its error."""
-        row_of = self._row_function()
+    def _outcomes(self, tracks, stamps, function=None):
+        """Yield the row of each track, or what the function returns of it, or its error."""
+        row_of = self._row_function() if function is None else function
         parallel = in_threads(self.n_jobs)
         # Workers don't wait for a slow consumer: without batches, rows would pile up.
         batches = gen_batches(len(tracks), 32 * joblib.effective_n_jobs(self.n_jobs))
@@ -179,7 +175,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         def compute(track, stamp, *, duration, identity, function):
             if stamp is None:
                 return function(stretch(track, sample_rate=sample_rate, offset=offset))
-            key = _CACHE_VERSION, identity
+            key = CACHE_VERSION, identity
             return through_cache(*stamp, sample_rate, offset, duration, key, function)
 
         return compute
@@ -369,6 +365,19 @@ def _in_cells(tracks):
 
 def _is_track(cell):
     return isinstance(cell, (str, os.PathLike, np.ndarray))
+
+
+@contextlib.contextmanager
+def joined_workers():
+    """Let Ctrl-C wait for the workers: Python must not end while one is decoding."""
+    threads = set(threading.enumerate())
+    try:
+        yield
+    except KeyboardInterrupt:
+        for worker in set(threading.enumerate()) - threads:
+            if not isinstance(worker, TMonitor):  # tqdm's own never ends
+                worker.join(timeout=10)
+        raise
 
 
 def or_error(function, track, stamp):

@@ -65,8 +65,9 @@ class SpectrogramCodec:
     @property
     def axes(self):
         """What a display needs to know of the axes of the spectrograms."""
-        names = ("sample_rate", "hop_length", "fmin", "fmax")
-        return {name: getattr(self.extractor, name) for name in names}
+        names = ("sample_rate", "hop_length", "fmin")
+        axes = {name: getattr(self.extractor, name) for name in names}
+        return {**axes, "fmax": self.extractor.fmax_}
 
     def spectrograms(self, X):
         """Return the spectrograms of tracks, of shape (n_tracks, n_bands, n_frames)."""
