@@ -289,7 +289,7 @@ def _extractor(course_project, duration, fmax, on_error, memory, n_jobs, verbose
         settings = settings | {"duration": duration}
     return SpectrogramExtractor(
         **settings,
-        fmax=None if fmax == "common" else fmax,
+        fmax=fmax,
         on_error=on_error,
         memory=memory,
         n_jobs=n_jobs,
