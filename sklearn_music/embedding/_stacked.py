@@ -69,8 +69,9 @@ class Stacks:
 
         Returns
         -------
-        reason : str or None
-            Why its network can't be trained with others, where that is so.
+        reason : str, Exception or None
+            Why its network can't be trained with others, where that is so: words, or the
+            exception that its fit will raise.
         """
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
             if getattr(embedder, name):
@@ -83,8 +84,7 @@ class Stacks:
             if member.kind not in self._reasons:
                 self._reasons[member.kind] = member.why_alone()
         except Exception as error:
-            # The fit will raise it, where it belongs.
-            return f"{type(error).__name__}: {error}"
+            return error  # which the fit will raise, where it belongs
         if len(member.X) < 2:
             return "one row"
         if member.key is None:
@@ -185,7 +185,7 @@ class _Member:
         is_known = type(net.module_) in (DenseNetwork, ConvNetwork)
         if is_known and type(net.criterion_) is NegativeELBO and not net.callbacks:
             return None
-        return f"{type(self.embedder).__name__} trains in a way of its own"
+        return f"a {type(self.embedder).__name__} is always trained separately"
 
     def initialize(self):
         """Build the net, and seed what its fit would draw from."""
