@@ -6,16 +6,21 @@ from collections import Counter
 from contextlib import nullcontext
 
 import joblib
+import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
     TransformerMixin,
     clone,
+    is_clusterer,
 )
+from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from ..embedding._base import BaseEmbedder
 from ..embedding._stacked import Stacks, fingerprint
@@ -71,6 +76,7 @@ class BatchedSearch(BaseSearchCV):
 
             def foresee(X, y, splits):
                 nonlocal says_why
+                self._check_scorable(X, y, splits)
                 reasons = batch.foresee(X, y, splits, inputs)
                 if self.verbose:
                     print(f"Training {len(batch.stacks)} networks together")
@@ -100,12 +106,44 @@ class BatchedSearch(BaseSearchCV):
             # A scorer may have kept a fitted estimator.
             memory.clear()
 
+    def _check_scorable(self, X, y, splits):
+        """Raise what a scorer of clusters says of the labels, before there are clusters.
+
+        One fold without a score leaves all candidates without a mean, unless `error_score`
+        is a number.
+        """
+        if not is_clusterer(self.estimator) or not (
+            self.error_score == "raise" or np.isnan(self.error_score)
+        ):
+            return
+        scorers, _ = self._get_scorers()
+        for scorer in getattr(scorers, "_scorers", {"score": scorers}).values():
+            if isinstance(scorer, _BaseScorer):
+                for _, test in splits:
+                    rows = [None if part is None else _safe_indexing(part, test) for part in (X, y)]
+                    scorer(_OneCluster(), *rows)
+
     def _splitter(self, evaluate_candidates):
         """Return what scikit-learn has made of `cv`."""
         if hasattr(self, "_checked_cv_orig"):
             return self._checked_cv_orig
         # Before 1.9, a variable of its fit.
         return inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
+
+
+class _OneCluster(ClusterMixin, BaseEstimator):
+    """Stands where a fitted estimator will be: all samples are in one cluster."""
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def fit(self, X, y=None):
+        """Make it an estimator, for scorers that check."""
+        raise NotImplementedError
+
+    def predict(self, X):
+        """Return zeros."""
+        return np.zeros(_num_samples(X), dtype=int)
 
 
 class _Watched:
@@ -132,7 +170,7 @@ class _Candidate(dict):
         self.memories = {}
         if not any(map(_embedders, (estimator, *params.values()))):
             # Then it is scikit-learn's search, which does nothing else with the estimator.
-            self.reason = _NO_EMBEDDER
+            self.reason: str | None = _NO_EMBEDDER
             return
         self.estimator = clone(estimator)
         if params:
