@@ -461,11 +461,12 @@ def test_what_is_separate_is_said_once_and_only_where_nothing_is_together(blobs,
     assert halving.n_iterations_ == 2
     # Some are trained together, or there is nothing to train: no warning.
     pipe = pipeline(VAE(2, **SETTINGS))
-    grid = {"vae": [VAE(2, **SETTINGS), track_vae.set_params(max_epochs=1), PCA(2)]}
+    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
+    grid = {"vae": [VAE(2, **SETTINGS), vade, PCA(2)]}
     BatchedGridSearchCV(pipe, grid, scoring="adjusted_rand_score", cv=2, verbose=1).fit(X, y)
     printed = capsys.readouterr().out
     assert "Training 2 networks together" in printed
-    assert "Training 2 alone: a TrackVAE" in printed
+    assert "Training 2 alone: a VaDE" in printed
     assert "Training 2 alone: no embedder" in printed
     BatchedGridSearchCV(KMeans(n_init=1), {"n_clusters": [2, 3]}, cv=2).fit(X)
 

@@ -2,8 +2,9 @@
 
 Each weight of networks with the same layers becomes one tensor whose first axis is the
 networks, so that a step of all of them is a few large operations in place of many small ones.
-Each network has generators of its own, seeded as in a fit of its own: what comes out is the
-network that this fit would have made, up to the rounding of float32.
+Each network has generators of its own, seeded as in a fit of its own. So it starts as in that fit
+and sees the same batches and noise, but sums of float32 are rounded in another order, and training
+amplifies the difference (benchmarks/bench_rounding.py).
 """
 
 import copy
