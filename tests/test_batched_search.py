@@ -1,11 +1,13 @@
 import copy
+import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy.stats import loguniform
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -22,7 +24,7 @@ from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding import _base, _mapped_rows, _stacked
-from sklearn_music.metrics import elbo_scorer
+from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
 from sklearn_music.model_selection import (
     BatchedGridSearchCV,
     BatchedHalvingGridSearchCV,
@@ -78,11 +80,19 @@ def pipeline(vae, scale=None):
     )
 
 
-def search_both(estimator, grid, X, y=None, **kwargs):
+def search_both(estimator, grid, X, y=None, *, why_separately=None, **kwargs):
     kwargs = {"cv": 3, "refit": False, "error_score": "raise", **kwargs}
-    return [
-        kind(estimator, grid, **kwargs).fit(X, y) for kind in (GridSearchCV, BatchedGridSearchCV)
-    ]
+    alone, together = (
+        kind(estimator, grid, **kwargs) for kind in (GridSearchCV, BatchedGridSearchCV)
+    )
+    alone.fit(X, y)
+    if why_separately is None:
+        return alone, together.fit(X, y)
+    message = f"BatchedGridSearchCV trains every network separately.*GridSearchCV.*{why_separately}"
+    with pytest.warns(UserWarning, match=message) as caught:
+        together.fit(X, y)
+    assert sum("separately" in str(warning.message) for warning in caught) == 1
+    return alone, together
 
 
 def assert_same_results(alone, together, **kwargs):
@@ -217,7 +227,8 @@ def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, emb
     monkeypatch.chdir(tmp_path)
     X, _ = blobs
     embedder = clone(embedder).set_params(n_components=2, max_epochs=2, random_state=0)
-    alone, together = search_both(embedder, {"beta": [1, 2]}, X, verbose=1)
+    grid = {"beta": [1, 2]}
+    alone, together = search_both(embedder, grid, X, verbose=1, why_separately=reason)
     assert_same_results(alone, together, rtol=0)
     assert f"Training 6 alone: {reason}" in capsys.readouterr().out
 
@@ -232,10 +243,10 @@ def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, emb
 def test_what_trains_in_a_way_of_its_own(blobs, capsys, embedder):
     X, _ = blobs
     grid = {"beta": [0.1, 0.2], "random_state": [0]}
-    alone, together = search_both(embedder, grid, X, cv=2, verbose=1)
+    reason = f"a {type(embedder).__name__} is always trained separately"
+    alone, together = search_both(embedder, grid, X, cv=2, verbose=1, why_separately=reason)
     assert_same_results(alone, together, rtol=0)
-    name = type(embedder).__name__
-    assert f"Training 4 alone: {name} trains in a way of its own" in capsys.readouterr().out
+    assert f"Training 4 alone: {reason}" in capsys.readouterr().out
 
 
 def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
@@ -248,7 +259,9 @@ def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
     vae = VAE(2, **SETTINGS, consistency=0)
     pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
-    alone, together = search_both(pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1)
+    alone, together = search_both(
+        pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1, why_separately="rows on disk"
+    )
     assert_same_results(alone, together, rtol=0)
     assert "Training 4 alone: rows on disk" in capsys.readouterr().out
 
@@ -433,6 +446,171 @@ def test_memory_that_is_too_small(blobs, trained_alone, monkeypatch, capsys):
     alone, together = search_both(vae, grid, X, verbose=1)
     assert len(trained_alone) == 6 + 6 + 4
     assert "Training 4 alone: more than 900.0 numbers" in capsys.readouterr().out
+    assert_same_results(alone, together)
+
+
+def test_what_is_separate_is_said_once_and_only_where_nothing_is_together(blobs, capsys):
+    X, y = blobs
+    track_vae = TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), random_state=0)
+    halving = BatchedHalvingGridSearchCV(
+        track_vae, {"beta": [0.1, 1, 4]}, resource="max_epochs", max_resources=3, cv=2
+    )
+    with pytest.warns(UserWarning, match="is no faster than HalvingGridSearchCV") as caught:
+        halving.fit(10 * X - 40)  # as of a spectrogram, in dB
+    assert sum("separately" in str(warning.message) for warning in caught) == 1
+    assert halving.n_iterations_ == 2
+    # Some are trained together, or there is nothing to train: no warning.
+    pipe = pipeline(VAE(2, **SETTINGS))
+    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
+    grid = {"vae": [VAE(2, **SETTINGS), vade, PCA(2)]}
+    BatchedGridSearchCV(pipe, grid, scoring="adjusted_rand_score", cv=2, verbose=1).fit(X, y)
+    printed = capsys.readouterr().out
+    assert "Training 2 networks together" in printed
+    assert "Training 2 alone: a VaDE" in printed
+    assert "Training 2 alone: no embedder" in printed
+    BatchedGridSearchCV(KMeans(n_init=1), {"n_clusters": [2, 3]}, cv=2).fit(X)
+
+
+def test_wide_networks_give_exactly_the_scores_of_a_grid_search(blobs, monkeypatch):
+    X, y = blobs
+    monkeypatch.setattr(_stacked, "_SMALL_STEP", 1)
+    alone, together = search_both(
+        pipeline(VAE(2, **SETTINGS)),
+        {"vae__beta": [0.1, 4]},
+        X,
+        y,
+        scoring=elbo_scorer,
+        why_separately="networks this wide",
+    )
+    assert_same_results(alone, together, rtol=0)
+
+
+class Told(VAE):
+    """A VAE that refuses to be fitted on more than 70 samples."""
+
+    def fit(self, X, y=None):
+        if len(X) > 70:
+            raise OSError("too many")
+        return super().fit(X)
+
+
+@pytest.mark.parametrize("ends", ["well", "in the refit", "in a scorer", "by Ctrl-C"])
+def test_nothing_of_the_search_stays_behind(blobs, capsys, ends, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, y = blobs
+    fitted = []
+
+    def score(estimator, X, y):
+        fitted.append(estimator)
+        if ends == "in a scorer":
+            raise OSError("no score")
+        if ends == "by Ctrl-C":
+            raise KeyboardInterrupt
+        return estimator["vae"].score(estimator["scale"].transform(X))
+
+    pipe = pipeline((Told if ends == "in the refit" else VAE)(2, **SETTINGS))
+    search = BatchedGridSearchCV(
+        pipe,
+        [{"vae__beta": [0.1, 4]}, {"memory": [None], "vae__lr": [1e-2]}],
+        scoring=score,
+        cv=3,
+        verbose=3,
+        error_score="raise",
+    )
+    if ends == "well":
+        search.fit(X, y)
+        params = search.cv_results_["params"]
+        assert params == [{"vae__beta": 0.1}, {"vae__beta": 4}, {"memory": None, "vae__lr": 1e-2}]
+        assert all(type(candidate) is dict for candidate in params)
+        memories = search.cv_results_["param_memory"]
+        assert memories.mask.tolist() == [True, True, False]
+        assert memories[2] is None
+        assert search.best_estimator_.memory is None
+        assert b"_batched" not in pickle.dumps(search.best_estimator_)
+    else:
+        with pytest.raises(KeyboardInterrupt if ends == "by Ctrl-C" else OSError):
+            search.fit(X, y)
+        assert not hasattr(search, "cv_results_")
+    assert "shared" not in capsys.readouterr().out
+    assert pipe.memory is None
+    assert search.estimator is pipe
+    assert not _stacked._offered
+    assert not any(tmp_path.iterdir())
+    # Nor is what the steps made of the folds, in the estimators that a scorer has kept.
+    assert fitted
+    assert not any(estimator.memory._results for estimator in fitted)
+
+
+class Failing(ClusterMixin, BaseEstimator):
+    """A clusterer that must not be fitted."""
+
+    def fit(self, X, y=None):
+        raise AssertionError("fitted")
+
+
+@pytest.mark.parametrize(
+    ("scoring", "y", "error"),
+    [
+        ("adjusted_rand_score", None, TypeError),
+        (CLUSTERING_SCORERS, None, (TypeError, ValueError)),
+        ("adjusted_rand_score", np.zeros((90, 2, 2)), ValueError),
+        (CLUSTERING_SCORERS, np.array([None] * 90, dtype=object), ValueError),
+    ],
+)
+def test_labels_that_no_fold_can_be_scored_by_fail_before_any_fit(
+    blobs, trained_alone, scoring, y, error
+):
+    X, _ = blobs
+    pipe = Pipeline([("vae", VAE(2, **SETTINGS)), ("cluster", Failing())])
+    search = BatchedGridSearchCV(pipe, {"vae__beta": [1, 2]}, scoring=scoring, refit=False, cv=3)
+    with pytest.raises(error):
+        search.fit(X, y)
+    assert not trained_alone
+    # A number in the place of a score that fails is what was asked for.
+    with pytest.raises(ValueError, match="All the 6 fits failed"):
+        search.set_params(error_score=0).fit(X, y)
+
+
+@pytest.mark.parametrize("backend", ["multiprocessing", "loky", "threading", "sequential"])
+def test_whatever_the_backend_of_joblib(blobs, backend):
+    X, y = blobs
+    pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
+    kwargs = {"scoring": "adjusted_rand_score", "cv": 3, "refit": False}
+    together = BatchedGridSearchCV(pipe, grid, **kwargs).fit(X, y)
+    with joblib.parallel_config(backend, n_jobs=2):
+        in_backend = BatchedGridSearchCV(pipe, grid, **kwargs).fit(X, y)
+    assert_same_results(together, in_backend, rtol=0)
+    n_threads = torch.get_num_threads()
+    with joblib.parallel_config("threading", n_jobs=2):
+        searches = joblib.Parallel()(
+            joblib.delayed(BatchedGridSearchCV(pipe, grid, **kwargs).fit)(X, y) for _ in range(2)
+        )
+    for search in searches:
+        assert_same_results(together, search, rtol=0)
+    assert torch.get_num_threads() == n_threads
+    assert not _stacked._offered
+
+
+def test_whatever_the_default_dtype_of_torch(blobs):
+    X, _ = blobs
+    vae, grid = VAE(2, **SETTINGS), {"beta": [0.1, 4], "n_components": [2, 3]}
+    expected = BatchedGridSearchCV(vae, grid, cv=2, refit=False).fit(X)
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        search = BatchedGridSearchCV(vae, grid, cv=2, refit=False).fit(X)
+    finally:
+        torch.set_default_dtype(dtype)
+    assert_same_results(expected, search, rtol=0)
+
+
+def test_a_generator_as_cv(blobs):
+    X, _ = blobs
+    vae, grid = VAE(2, **SETTINGS), {"beta": [0.1, 4]}
+    alone, together = (
+        kind(vae, grid, cv=(fold for fold in KFold(2).split(X)), refit=False).fit(X)
+        for kind in (GridSearchCV, BatchedGridSearchCV)
+    )
     assert_same_results(alone, together)
 
 

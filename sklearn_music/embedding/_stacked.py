@@ -2,8 +2,9 @@
 
 Each weight of networks with the same layers becomes one tensor whose first axis is the
 networks, so that a step of all of them is a few large operations in place of many small ones.
-Each network has generators of its own, seeded as in a fit of its own: what comes out is the
-network that this fit would have made, up to the rounding of float32.
+Each network has generators of its own, seeded as in a fit of its own. So it starts as in that fit
+and sees the same batches and noise, but sums of float32 are rounded in another order, and training
+amplifies the difference (benchmarks/bench_rounding.py).
 """
 
 import copy
@@ -11,6 +12,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, groupby
 from pickle import PicklingError
 
@@ -23,7 +25,17 @@ from ..exceptions import DivergenceError
 from ._mapped_rows import is_mapped
 from ._networks import ConvNetwork, DenseNetwork
 from ._objective import NegativeELBO
-from ._training import Batches, Rows, entropy, memory_errors, resolve_device, summarize, threads
+from ._training import (
+    _SMALL_STEP,
+    Batches,
+    Rows,
+    _n_multiplications,
+    entropy,
+    memory_errors,
+    resolve_device,
+    summarize,
+    threads,
+)
 
 # What the networks trained together may take of a CPU's memory, in bytes; of a GPU's it is
 # half of what is free.
@@ -69,8 +81,9 @@ class Stacks:
 
         Returns
         -------
-        reason : str or None
-            Why its network can't be trained with others, where that is so.
+        reason : str, Exception or None
+            Why its network can't be trained with others, where that is so: words, or the
+            exception that its fit will raise.
         """
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
             if getattr(embedder, name):
@@ -83,8 +96,7 @@ class Stacks:
             if member.kind not in self._reasons:
                 self._reasons[member.kind] = member.why_alone()
         except Exception as error:
-            # The fit will raise it, where it belongs.
-            return f"{type(error).__name__}: {error}"
+            return error  # which the fit will raise, where it belongs
         if len(member.X) < 2:
             return "one row"
         if member.key is None:
@@ -184,8 +196,12 @@ class _Member:
         # Others draw more than the noise, or have shapes that depend on values.
         is_known = type(net.module_) in (DenseNetwork, ConvNetwork)
         if is_known and type(net.criterion_) is NegativeELBO and not net.callbacks:
+            is_dense = type(net.module_) is DenseNetwork
+            if is_dense and self.device.type == "cpu" and _n_multiplications(net) >= _SMALL_STEP:
+                # Measured: no faster together, and so for nothing other than in a fit.
+                return "networks this wide train no faster together on a CPU"
             return None
-        return f"{type(self.embedder).__name__} trains in a way of its own"
+        return f"a {type(self.embedder).__name__} is always trained separately"
 
     def initialize(self):
         """Build the net, and seed what its fit would draw from."""
@@ -211,7 +227,9 @@ class _Member:
             n_saved += saved.nbytes
             return saved
 
-        x = torch.zeros(self.net.batch_size, self.X.shape[1], device=self.device)
+        x = torch.zeros(
+            self.net.batch_size, self.X.shape[1], dtype=torch.float32, device=self.device
+        )
         noise = x.new_zeros(len(x), self.n_components)
         with torch.autograd.graph.saved_tensors_hooks(count, lambda saved: saved):
             self.net.module_(x, x, noise)
@@ -315,14 +333,16 @@ class _Stack:
         for name in ("beta", "free_bits"):
             delattr(self.criterion, name)
             self.criterion.register_buffer(name, torch.empty(0))
-        self.free_bits = torch.zeros(len(members), self.n_components, device=self.device)
+        # Not in torch's default dtype, which is the caller's.
+        zeros = partial(torch.zeros, dtype=torch.float32, device=self.device)
+        self.free_bits = zeros(len(members), self.n_components)
         for member, own in zip(members, self.free_bits, strict=True):
             own[: member.n_components] = member.net.criterion_.free_bits
 
         self.weights = []
         for own in zip(*(member.parameters() for member in members), strict=True):
             shape = own[members.index(widest)].shape
-            weight = torch.zeros(len(members), *shape, device=self.device)
+            weight = zeros(len(members), *shape)
             for part, member, values in zip(weight, members, own, strict=True):
                 mask = self._mask(part, values, member.n_components)
                 part[mask] = values.detach().flatten()
@@ -373,11 +393,11 @@ class _Stack:
         """Take a step per batch, and return what there is to log, on the CPU."""
         orders = self._orders()
         betas = [m.net.criterion_.beta * m.net.criterion_.kl_share_ for m in self.members]
-        beta = torch.tensor(betas, device=self.device)
+        beta = torch.tensor(betas, dtype=torch.float32, device=self.device)
         starts = range(0, orders.shape[2], self.batch_size)
-        losses = torch.zeros(len(starts), len(self.members), device=self.device)
+        losses = self.free_bits.new_zeros(len(starts), len(self.members))
         terms: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros_like(losses[0]))
-        sums = torch.zeros(len(self.members), 3, self.n_components, device=self.device)
+        sums = losses.new_zeros(len(self.members), 3, self.n_components)
         for step, start in enumerate(starts):
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -435,10 +455,10 @@ class _Stack:
             a = b
 
     def _noise(self, a, b, size):
-        noise = torch.zeros(b - a, size, self.n_components, device=self.device)
+        noise = self.free_bits.new_zeros(b - a, size, self.n_components)
         for part, member in zip(noise, self.members[a:b], strict=True):
             # Into a tensor of its own, as in a fit: into a part of one, others would be drawn.
-            drawn = torch.empty(size, member.n_components, device=self.device)
+            drawn = noise.new_empty(size, member.n_components)
             part[:, : member.n_components] = drawn.normal_(generator=member.noise_generator)
         return noise
 

@@ -1,21 +1,26 @@
 """Searches that train the networks of their fits together."""
 
+import inspect
+import warnings
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import nullcontext
 
 import joblib
+import numpy as np
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
     TransformerMixin,
     clone,
-    is_classifier,
+    is_clusterer,
 )
-from sklearn.model_selection import check_cv
+from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from ..embedding._base import BaseEmbedder
 from ..embedding._stacked import Stacks, fingerprint
@@ -23,6 +28,8 @@ from ..embedding._stacked import Stacks, fingerprint
 # How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
 # since all of them are in memory at the same time: 2 GiB.
 _N_NUMBERS = 2**29
+
+_NO_EMBEDDER = "no embedder in the estimator"
 
 
 class BatchedSearch(BaseSearchCV):
@@ -50,44 +57,93 @@ class BatchedSearch(BaseSearchCV):
         self : object
             The fitted search.
         """
-        if not isinstance(self.cv, Iterator):  # which can't be read twice
-            # Newer versions of scikit-learn set it themselves.
-            self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        # scikit-learn's fit validates them too, but n_jobs is used before that.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
         # Other processes would not find the networks that are trained here.
         in_threads = joblib.effective_n_jobs(self.n_jobs) > 1
         with joblib.parallel_config("threading") if in_threads else nullcontext():
             return super().fit(X, y, **params)
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
-        searched = []
         # For all rounds, where a search has several.
         memory = _Memory()
         inputs: dict = {}
+        says_why = True
 
         def evaluate(candidate_params, cv=None, more_results=None, **kwargs):
-            batch = _Batch(self.estimator, list(candidate_params), memory)
+            batch = _Batch(self.estimator, candidate_params, memory)
 
             def foresee(X, y, splits):
+                nonlocal says_why
+                self._check_scorable(X, y, splits)
                 reasons = batch.foresee(X, y, splits, inputs)
                 if self.verbose:
                     print(f"Training {len(batch.stacks)} networks together")
                     for reason, n_fits in reasons.items():
                         print(f"Training {n_fits} alone: {reason}")
+                if says_why and batch.obstacles and not len(batch.stacks):
+                    name = type(self).__name__
+                    warnings.warn(
+                        f"{name} trains every network separately here, and is no faster than "
+                        f"{name.removeprefix('Batched')}, whose n_jobs are processes "
+                        f"({'; '.join(sorted(batch.obstacles))}).",
+                        stacklevel=2,
+                    )
+                says_why = False
 
-            cv = _Watched(cv or self._checked_cv_orig, foresee)
+            cv = _Watched(cv or self._splitter(evaluate_candidates), foresee)
             with batch.stacks.offered():
-                results = evaluate_candidates(batch.with_memory, cv, more_results, **kwargs)
-            searched.extend(batch.candidate_params)
-            names = {f"param_{name}" for params in searched for name in params}
-            for name in [name for name in results if name.startswith("param_")]:
-                if name not in names:
-                    del results[name]  # that of the memory
-            results["params"] = searched.copy()
+                results = evaluate_candidates(batch.candidates, cv, more_results, **kwargs)
+            results["params"] = [dict(params) for params in results["params"]]
             return results
 
         # Before 1.9, scikit-learn has no callbacks for a search.
         kwargs = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
-        super()._run_search(evaluate, **kwargs)
+        try:
+            super()._run_search(evaluate, **kwargs)
+        finally:
+            # A scorer may have kept a fitted estimator.
+            memory.clear()
+
+    def _check_scorable(self, X, y, splits):
+        """Raise what a scorer of clusters says of the labels, before there are clusters.
+
+        One fold without a score leaves all candidates without a mean, unless `error_score`
+        is a number.
+        """
+        if not is_clusterer(self.estimator) or not (
+            self.error_score == "raise" or np.isnan(self.error_score)
+        ):
+            return
+        scorers, _ = self._get_scorers()
+        for scorer in getattr(scorers, "_scorers", {"score": scorers}).values():
+            if isinstance(scorer, _BaseScorer):
+                for _, test in splits:
+                    rows = [None if part is None else _safe_indexing(part, test) for part in (X, y)]
+                    scorer(_OneCluster(), *rows)
+
+    def _splitter(self, evaluate_candidates):
+        """Return what scikit-learn has made of `cv`."""
+        if hasattr(self, "_checked_cv_orig"):
+            return self._checked_cv_orig
+        # Before 1.9, a variable of its fit.
+        return inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
+
+
+class _OneCluster(ClusterMixin, BaseEstimator):
+    """Stands where a fitted estimator will be: all samples are in one cluster."""
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def fit(self, X, y=None):
+        """Make it an estimator, for scorers that check."""
+        raise NotImplementedError
+
+    def predict(self, X):
+        """Return zeros."""
+        return np.zeros(_num_samples(X), dtype=int)
 
 
 class _Watched:
@@ -103,25 +159,43 @@ class _Watched:
         return splits
 
 
+class _Candidate(dict):
+    """Parameters of a candidate, and what else a search sets for each of its fits.
+
+    scikit-learn clones the parameters for each fit, and reports those that it has cloned.
+    """
+
+    def __init__(self, params, estimator, memory):
+        super().__init__(params)
+        self.memories = {}
+        if not any(map(_embedders, (estimator, *params.values()))):
+            # Then it is scikit-learn's search, which does nothing else with the estimator.
+            self.reason: str | None = _NO_EMBEDDER
+            return
+        self.estimator = clone(estimator)
+        if params:
+            self.estimator.set_params(**clone(params, safe=False))
+        self.path, around, self.reason = _find_embedder(self.estimator)
+        self.memories = {
+            f"{name}__memory".removeprefix("__"): memory
+            for name, part in around.items()
+            if isinstance(part, Pipeline) and part.memory is None
+        }
+        if self.memories:
+            self.estimator.set_params(**self.memories)
+
+    def __sklearn_clone__(self):
+        return {**clone(dict(self), safe=False), **self.memories}
+
+
 class _Batch:
     """Candidates of a search, and what their fits have in common."""
 
     def __init__(self, estimator, candidate_params, memory):
-        self.candidate_params = candidate_params
         self.memory = memory
         self.stacks = Stacks()
-        self.candidates = []
-        self.with_memory = []  # the parameters of each candidate, and the memory
-        for params in candidate_params:
-            candidate = clone(estimator).set_params(**clone(params, safe=False))
-            path, around, reason = _find_embedder(candidate)
-            memories = {
-                f"{name}__memory".removeprefix("__"): self.memory
-                for name, part in around.items()
-                if isinstance(part, Pipeline) and part.memory is None
-            }
-            self.candidates.append((candidate.set_params(**memories), path, reason))
-            self.with_memory.append({**memories, **params})
+        self.candidates = [_Candidate(params, estimator, memory) for params in candidate_params]
+        self.obstacles = set()  # to training together: reasons that are no errors
 
     def foresee(self, X, y, splits, inputs):
         """Find out what the embedders will be fitted on.
@@ -143,12 +217,12 @@ class _Batch:
         self.memory.is_open = True
         folds = [fingerprint(train) for train, _ in splits]
         reasons: Counter[str] = Counter()
-        for (candidate, path, reason), params in zip(
-            self.candidates, self.candidate_params, strict=True
-        ):
-            if reason is not None:
-                reasons[reason] += len(splits)
+        for params in self.candidates:
+            if params.reason is not None:
+                reasons[params.reason] += len(splits)
+                self.obstacles |= {params.reason} - {_NO_EMBEDDER}
                 continue
+            candidate, path = params.estimator, params.path
             # Candidates that differ in nothing else have the same input.
             own = f"{path}__" if path else ""
             others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
@@ -161,8 +235,12 @@ class _Batch:
                 if reason is None:
                     embedder = clone(candidate.get_params()[path] if path else candidate)
                     reason = self.stacks.add(embedder, X_fold)
-                if reason is not None:
+                if isinstance(reason, Exception):
+                    # The fit will raise it, where it belongs.
+                    reasons[f"{type(reason).__name__}: {reason}"] += 1
+                elif reason is not None:
                     reasons[reason] += 1
+                    self.obstacles.add(reason)
         self.memory.is_open = False
         return reasons
 
@@ -176,15 +254,25 @@ class _Batch:
         return X_fold, reason
 
 
+def _embedders(estimator):
+    """Return the names of the embedders in an estimator, or in a parameter's value."""
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        return []
+    parts = {"": estimator, **estimator.get_params()}
+    return [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
+
+
 def _find_embedder(estimator):
     """Return the name of the one embedder in it, and the parts around it by name.
 
     And None, or why its network can't be trained together with others.
     """
-    parts = {"": estimator, **estimator.get_params()}
-    paths = [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
-    if len(paths) != 1:
+    paths = _embedders(estimator)
+    if not paths:
+        return None, {}, _NO_EMBEDDER
+    if len(paths) > 1:
         return None, {}, f"{len(paths)} embedders in the estimator"
+    parts = {"": estimator, **estimator.get_params()}
     names = paths[0].split("__")
     around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
     for name, part in around.items():
@@ -203,8 +291,7 @@ def _input(estimator, path, X, y=None):
     except _ReachedError as reached:
         return reached.X, None
     except Exception as error:
-        # The fit will raise it, where it belongs.
-        return None, f"{type(error).__name__}: {error}"
+        return None, error
     return None, "the estimator does not fit its embedder"
 
 
@@ -254,6 +341,10 @@ class _Memory:
             return result
 
         return cached
+
+    def clear(self):
+        """Forget all results."""
+        self._results.clear()
 
     def __sklearn_clone__(self):
         return self

@@ -8,9 +8,10 @@ from ._batched import BatchedSearch
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Grid search whose networks are trained together.
 
-    It takes GridSearchCV's place where the estimator is an embedder of this library, or has
-    one somewhere inside (a Pipeline, ColumnTransformer or FeatureUnion), and gives the same
-    scores sooner.
+    Use it in place of GridSearchCV if the estimator is an embedder of this library, or has one
+    inside (a Pipeline, ColumnTransformer or FeatureUnion): many small networks train faster
+    together. The scores equal those of GridSearchCV up to rounding in float32, which a long
+    training amplifies (see Notes).
 
     Parameters
     ----------
@@ -45,6 +46,10 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, \
 multimetric_
         As in GridSearchCV.
+    n_features_in_ : int
+        Number of features of X in `fit`, where the refitted `best_estimator_` knows it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these features, where X had names and `best_estimator_` knows them.
 
     Raises
     ------
@@ -67,9 +72,22 @@ multimetric_
     that has `n_jobs`. On a CPU, the networks of a `ConvVAE` are trained side by side, one per
     thread.
 
-    Every network draws its weights, the order of its rows and its noise as in an ordinary fit.
-    What differs is the rounding of sums in float32. Over many epochs it can grow, as with any
-    other change of the last digit: of the number of threads, of the machine.
+    Some networks gain nothing and are trained separately: those of a VAE or BetaCVAE that are so
+    wide that a step on a CPU takes more than 2**28 multiplications (some 16,000 columns by
+    default). If that, or one of the reasons above, holds for all fits, the search says so in one
+    UserWarning before it starts. It then does what GridSearchCV does, whose `n_jobs` are processes.
+
+    A network that is trained separately gives exactly the scores of GridSearchCV. One that is
+    trained together has the same initial weights, order of samples and noise as in a fit of its
+    own, but sums are rounded in another order, as they would be on another machine. Training
+    amplifies such differences: for few epochs they stay in the last digits, for many epochs
+    clusters and scores can differ, and with them the best candidate. If two candidates change
+    places, they are not told apart by one seed and these folds: add
+    ``random_state: [0, 1, 2]`` of the embedder to the grid. :ref:`searching` has measurements.
+
+    If the estimator is a clusterer and a scorer can't use the labels (all labels of a fold are
+    missing, for example), `fit` raises the scorer's error before it trains anything, unless
+    `error_score` is a number other than NaN.
 
     The steps before the embedder are fitted once per fold and setting of their parameters, even
     where their `random_state` is None. Their output is kept in memory while the search runs, up to

@@ -9,8 +9,10 @@ from ._batched import BatchedSearch
 class BatchedHalvingRandomSearchCV(BatchedSearch, HalvingRandomSearchCV):
     """Successive halving over drawn candidates, whose networks are trained together.
 
-    It takes the place of scikit-learn's HalvingRandomSearchCV where the estimator is an embedder
-    of this library, or has one somewhere inside, and gives the same scores sooner.
+    Use it in place of HalvingRandomSearchCV if the estimator is an embedder of this library, or
+    has one inside: many small networks train faster together. The scores equal those of
+    HalvingRandomSearchCV up to rounding in float32, which a long training amplifies (see the Notes
+    of `BatchedGridSearchCV`).
 
     Parameters
     ----------
@@ -21,38 +23,38 @@ class BatchedHalvingRandomSearchCV(BatchedSearch, HalvingRandomSearchCV):
     n_candidates : int or "exhaust", default="exhaust"
         Number of candidates in the first round; "exhaust" is so many that the last round has
         `max_resources`, or nearly.
-    scoring : str or callable, default=None
-        How the held-out rows are scored; None is the estimator's own ``score``.
-    n_jobs : int, default=None
-        Number of threads for what is not trained together: the steps after the embedder, and
-        scoring. The networks are trained by as many threads as ``torch.get_num_threads()``.
-    refit : bool, default=True
-        Whether to fit the best candidate on all rows, with as much of the resource as it had.
-    cv : int, splitter or iterable, default=5
-        The folds, which have to be the same each time. See `NoSplit` for a search over the
-        whole set.
-    verbose : int, default=0
-        Tells from 1 up how many networks are trained together, and why others are not.
-    random_state : int, RandomState instance or None, default=None
-        What the candidates are drawn by, and the rows of a round, where they are the resource.
-    error_score : "raise" or number, default=nan
-        The score of a fit that fails.
-    return_train_score : bool, default=True
-        Whether to score the training rows too.
+    factor : number, default=3
+        How many times fewer the candidates become from round to round, and greater the resource.
+    resource : str, default="n_samples"
+        What a round gives more of: rows, or an integer parameter of the estimator, such as
+        ``"vae__max_epochs"``.
     max_resources : int or "auto", default="auto"
         The most of the resource that a candidate gets; "auto" is the number of rows, where they
         are the resource.
     min_resources : {"exhaust", "smallest"} or int, default="smallest"
         How much of it each gets in the first round. "exhaust" lets the last round have
         `max_resources`, or nearly.
-    resource : str, default="n_samples"
-        What a round gives more of: rows, or an integer parameter of the estimator, such as
-        ``"vae__max_epochs"``.
-    factor : number, default=3
-        How many times fewer the candidates become from round to round, and greater the resource.
     aggressive_elimination : bool, default=False
         Whether to drop candidates in further rounds with the least of the resource, where there
         is too little of it for all rounds.
+    cv : int, splitter or iterable, default=5
+        The folds, which have to be the same each time. See `NoSplit` for a search over the
+        whole set.
+    scoring : str or callable, default=None
+        How the held-out rows are scored; None is the estimator's own ``score``.
+    refit : bool, default=True
+        Whether to fit the best candidate on all rows, with as much of the resource as it had.
+    error_score : "raise" or number, default=nan
+        The score of a fit that fails.
+    return_train_score : bool, default=True
+        Whether to score the training rows too.
+    random_state : int, RandomState instance or None, default=None
+        What the candidates are drawn by, and the rows of a round, where they are the resource.
+    n_jobs : int, default=None
+        Number of threads for what is not trained together: the steps after the embedder, and
+        scoring. The networks are trained by as many threads as ``torch.get_num_threads()``.
+    verbose : int, default=0
+        Tells from 1 up how many networks are trained together, and why others are not.
 
     Attributes
     ----------
@@ -63,6 +65,10 @@ class BatchedHalvingRandomSearchCV(BatchedSearch, HalvingRandomSearchCV):
 multimetric_, n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, \
 min_resources_, n_iterations_, n_possible_iterations_, n_required_iterations_
         As in HalvingRandomSearchCV.
+    n_features_in_ : int
+        Number of features of X in `fit`, where the refitted `best_estimator_` knows it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these features, where X had names and `best_estimator_` knows them.
 
     Raises
     ------

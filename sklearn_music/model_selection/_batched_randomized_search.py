@@ -8,9 +8,10 @@ from ._batched import BatchedSearch
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     """Randomized search whose networks are trained together.
 
-    It takes RandomizedSearchCV's place where the estimator is an embedder of this library, or has
-    one somewhere inside (a Pipeline, ColumnTransformer or FeatureUnion), and gives the same
-    scores sooner.
+    Use it in place of RandomizedSearchCV if the estimator is an embedder of this library, or has
+    one inside (a Pipeline, ColumnTransformer or FeatureUnion): many small networks train faster
+    together. The scores equal those of RandomizedSearchCV up to rounding in float32, which a long
+    training amplifies (see the Notes of `BatchedGridSearchCV`).
 
     Parameters
     ----------
@@ -49,6 +50,10 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, \
 multimetric_
         As in RandomizedSearchCV.
+    n_features_in_ : int
+        Number of features of X in `fit`, where the refitted `best_estimator_` knows it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these features, where X had names and `best_estimator_` knows them.
 
     Raises
     ------
