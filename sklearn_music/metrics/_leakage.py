@@ -11,10 +11,8 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.utils import _safe_indexing
 
+from ..exceptions import LEAKAGE_THRESHOLD
 from ._parts import parts
-
-# The normalised mutual information above which labels are told, as in LabelLeakageWarning.
-_TOLD = 0.5
 
 # Rows with which it is tried out what an embedding reads.
 _N_ROWS = 50
@@ -54,7 +52,7 @@ def _telling_columns(columns, labels):
         columns: float(normalized_mutual_info_score(labels, codes))
         for columns, codes in groups.items()
     }
-    return [(columns, value) for columns, value in information.items() if value > _TOLD]
+    return [(columns, value) for columns, value in information.items() if value > LEAKAGE_THRESHOLD]
 
 
 def measure_leakage(estimator, X, targets, telling_columns):
@@ -94,7 +92,7 @@ def measure_leakage(estimator, X, targets, telling_columns):
                 # One class is told by anything.
                 if len(labels.unique()) > 1:
                     told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
-                    leakage[name] = max(leakage[name], told if told > _TOLD else 0.0)
+                    leakage[name] = max(leakage[name], told if told > LEAKAGE_THRESHOLD else 0.0)
     return leakage
 
 
@@ -125,7 +123,9 @@ def _tells_a_class(codes, labels):
         return False
     rarer = codes == values[counts.argmin()]
     classes, counts = np.unique(labels[rarer], return_counts=True)
-    return normalized_mutual_info_score(labels == classes[counts.argmax()], rarer) > _TOLD
+    return (
+        normalized_mutual_info_score(labels == classes[counts.argmax()], rarer) > LEAKAGE_THRESHOLD
+    )
 
 
 def _reads(estimator, X, columns):
