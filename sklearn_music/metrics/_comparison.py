@@ -13,7 +13,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
@@ -252,7 +259,11 @@ def _check_entry(name, estimator, X):
         if not isinstance(part, BaseEstimator):
             continue
         if hasattr(part, "_parameter_constraints"):
-            part._validate_params()
+            try:
+                part._validate_params()
+            except InvalidParameterError as error:
+                # Else scikit-learn would say that it is a parameter of this function.
+                raise ValueError(str(error)) from error
         if isinstance(part, Pipeline):
             part._validate_steps()
         elif get_tags(part).target_tags.required:
@@ -264,7 +275,7 @@ def _check_entry(name, estimator, X):
     if isinstance(first, ColumnTransformer):
         for _, _, columns in first.transformers:
             if not callable(columns):
-                _safe_indexing(X, columns, axis=1)
+                _get_column_indices(X, columns)
 
 
 def format_comparison(scores):

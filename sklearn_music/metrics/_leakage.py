@@ -34,7 +34,7 @@ def find_telling_columns(X, targets):
 
 def _telling_columns(columns, labels):
     has_label = labels.notna().to_numpy()
-    labels = labels[has_label].astype(str).to_numpy()
+    labels = np.unique(labels[has_label].to_numpy(dtype=object), return_inverse=True)[1]
     n_classes = len(np.unique(labels))
     if n_classes < 2:
         return []
@@ -88,9 +88,10 @@ def measure_leakage(estimator, X, targets, telling_columns):
             inputs = rows()
             for name, labels in targets.items():
                 has_label = np.flatnonzero(labels.notna())
-                labels = labels.iloc[has_label].astype(str)
+                known = labels.iloc[has_label].to_numpy(dtype=object)
+                classes, labels = np.unique(known, return_inverse=True)
                 # One class is told by anything.
-                if len(labels.unique()) > 1:
+                if len(classes) > 1:
                     told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
                     leakage[name] = max(leakage[name], told if told > LEAKAGE_THRESHOLD else 0.0)
     return leakage
@@ -139,8 +140,14 @@ def _reads(estimator, X, columns):
     for i in columns:
         moved.isetitem(i, table.iloc[donors, i].array)
     if hasattr(estimator, "transform"):
-        before, after = (side.iloc[:, list(columns)].map(str) for side in (table, moved))
-        rows = np.flatnonzero((before.to_numpy() != after.to_numpy()).any(axis=1))[:_N_ROWS]
+        changed = [
+            [
+                str(before) != str(after)
+                for before, after in zip(table.iloc[:, i], moved.iloc[:, i], strict=True)
+            ]
+            for i in columns
+        ]
+        rows = np.flatnonzero(np.any(changed, axis=0))[:_N_ROWS]
         embed = estimator.transform
     else:
         rows = np.arange(len(table))
