@@ -364,7 +364,7 @@ def test_a_wrong_entry_is_found_before_anything_is_fitted(table):
         "can't be fitted without labels": make_pipeline(
             columns(numbers), LinearDiscriminantAnalysis()
         ),
-        "A given column is not a column": make_pipeline(columns(("a", PCA(2), ["typo"])), PCA(2)),
+        "not columns of the dataframe": make_pipeline(columns(("a", PCA(2), ["typo"])), PCA(2)),
     }.items():
         with pytest.raises((ValueError, TypeError), match=message) as caught:
             compare_embeddings({**good, "wrong": wrong}, X, y, features=Recorder(), n_seeds=1)
