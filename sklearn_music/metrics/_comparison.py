@@ -160,6 +160,8 @@ def compare_embeddings(
     targets = {
         name: _check_target(name, labels, X) for name, labels in by_name(targets, "target").items()
     }
+    if not targets:
+        raise ValueError("Got no targets, expected at least one.")
     if (n_clusters or 1) > _num_samples(X):
         raise ValueError(
             f"Got n_clusters={n_clusters} for {_num_samples(X)} tracks: there can't be more "

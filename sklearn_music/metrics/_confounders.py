@@ -183,11 +183,11 @@ _WORDS = {
 
 def _properties(tracks, sample_rate, offset, n_jobs):
     """Return each property of the tracks, a Series; None where it isn't known."""
-    properties = {}
+    properties: dict[str, list] = {}
     if "lyrics" in tracks:
         lyrics = np.asarray(tracks["lyrics"], dtype=object)
         none = is_missing(lyrics) | np.array([not str(text).strip() for text in lyrics], dtype=bool)
-        properties["lyrics"] = np.where(none, "missing", "present")
+        properties["lyrics"] = np.where(none, "missing", "present").tolist()
     if "audio" in tracks:
         audio = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_of_track)(track, sample_rate, offset) for track in tracks["audio"]

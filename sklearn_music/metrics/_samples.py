@@ -26,10 +26,8 @@ def by_name(y, default):
         name = getattr(y, "name", None)
         columns = [(default if name is None or name == "" else name, y)]
     names = [readable(name) for name, _ in columns]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(
-            f"Got the targets {names}, expected at least one, each with a name of its own."
-        )
+    if len(set(names)) < len(names):
+        raise ValueError(f"Got the labels {names}, expected each with a name of its own.")
     return {name: labels for name, (_, labels) in zip(names, columns, strict=True)}
 
 
