@@ -400,6 +400,7 @@ class Gaps(TransformerMixin, BaseEstimator):
     """Makes rows of NaN of the tracks without a number."""
 
     def fit(self, X, y=None):
+        self.is_fitted_ = True
         return self
 
     def transform(self, X):
@@ -416,7 +417,8 @@ class SkipsMissing(KMeans):
     def predict(self, X):
         present = ~np.isnan(X).all(axis=1)
         clusters = np.full(len(X), -1)
-        clusters[present] = super().predict(X[present])
+        if present.any():
+            clusters[present] = super().predict(X[present])
         return clusters
 
 

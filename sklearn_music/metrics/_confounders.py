@@ -12,7 +12,6 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
-from ..exceptions import AudioError
 from ..features._audio import check_waveform, file_length, read_audio
 from ..features._text import is_missing
 from ._samples import as_pandas, readable
@@ -209,14 +208,16 @@ def _of_track(track, sample_rate, offset):
                 "channels": info.channels,
                 "format": info.format,
             }
-        else:
+        elif isinstance(track, np.ndarray):
             check_waveform(track, "the waveform")
             start = int(offset * sample_rate)
             stretch = track[start : start + int(_SECONDS * sample_rate)]
             if np.issubdtype(stretch.dtype, np.integer):
                 stretch = stretch / np.iinfo(stretch.dtype).max
             found = {"duration": len(track) / sample_rate, "format": "waveform"}
-    except (AudioError, OSError, RuntimeError, AttributeError):
+        else:
+            return {"audio": "unreadable"}
+    except (OSError, ValueError, RuntimeError):  # AudioError, a name no file has, soundfile's own
         return {"audio": "unreadable"}
     is_silent = not np.any(np.abs(stretch) > _SILENCE)
     return {"audio": "readable", "silence": "silent" if is_silent else "not silent", **found}

@@ -138,7 +138,8 @@ def _reads(estimator, X, columns):
     donors[order] = np.roll(order, 1)
     moved = table.copy()
     for i in columns:
-        moved.isetitem(i, table.iloc[donors, i].array)
+        # A Series, of which pandas doesn't guess another type.
+        moved.isetitem(i, table.iloc[donors, i].set_axis(table.index))
     if hasattr(estimator, "transform"):
         changed = [
             [
