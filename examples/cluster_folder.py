@@ -40,7 +40,9 @@ def main(argv=None):
     tracks = load_tracks(args.tracks, args.audio, missing="drop")
     # Against less than two labels there is nothing to score.
     targets = {name: tracks[name] for name in args.targets if name in tracks}
-    targets = {name: labels for name, labels in targets.items() if labels.nunique() > 1}
+    targets = {
+        name: labels for name, labels in targets.items() if len(labels.dropna().unique()) > 1
+    }
     n_clusters = args.clusters or (targets["genre"].nunique() if "genre" in targets else 8)
     lyrics_weight = args.lyrics_weight
     if tracks["lyrics"].isna().all():
