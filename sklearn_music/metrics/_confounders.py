@@ -13,7 +13,6 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
 from ..features._audio import check_waveform, file_length, read_audio
-from ..features._text import is_missing
 from ._samples import as_pandas, readable
 
 # A property is strong in a cluster where its share exceeds that elsewhere by so much, ...
@@ -184,9 +183,10 @@ def _properties(tracks, sample_rate, offset, n_jobs):
     """Return each property of the tracks, a Series; None where it isn't known."""
     properties: dict[str, list] = {}
     if "lyrics" in tracks:
-        lyrics = np.asarray(tracks["lyrics"], dtype=object)
-        none = is_missing(lyrics) | np.array([not str(text).strip() for text in lyrics], dtype=bool)
-        properties["lyrics"] = np.where(none, "missing", "present").tolist()
+        properties["lyrics"] = [
+            "missing" if pd.isna(text) or not str(text).strip() else "present"
+            for text in tracks["lyrics"]
+        ]
     if "audio" in tracks:
         audio = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_of_track)(track, sample_rate, offset) for track in tracks["audio"]
