@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -153,9 +154,12 @@ def _reads(estimator, X, columns):
     else:
         rows = np.arange(len(table))
         embed = clone(estimator).fit_transform
-    before, again, after = (
-        _dense(embed(_safe_indexing(_like(X, side), rows))) for side in (table, table, moved)
-    )
+    with warnings.catch_warnings():
+        # Of unreadable files, say, which would be named by their rows among these.
+        warnings.simplefilter("ignore", UserWarning)
+        before, again, after = (
+            _dense(embed(_safe_indexing(_like(X, side), rows))) for side in (table, table, moved)
+        )
     # An embedding may draw at random; what it is given then makes no more difference than that.
     noise = np.nanmax(np.abs(again - before), initial=0.0)
     return not np.allclose(before, after, atol=max(1e-8, 2 * noise), equal_nan=True)
