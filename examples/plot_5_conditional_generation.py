@@ -79,10 +79,10 @@ def spectrograms(rows):
 
 
 genre_of_row = ["folk", "classical", "electronic"]
-track = X[genres == "folk"].to_numpy()[[0, 0, 0]]
+track = X[genres == "folk"].iloc[[0, 0, 0]]
 decoded = cvaes[128].inverse_transform(
     cvaes[128].transform(track), condition=conditions[[names.index(name) for name in genre_of_row]]
 )
 ReconstructionDisplay(
-    spectrograms(track), spectrograms(decoded), names=genre_of_row, hop_length=1024
+    spectrograms(track.to_numpy()), spectrograms(decoded), names=genre_of_row, hop_length=1024
 ).plot()

@@ -11,6 +11,10 @@ __all__ = [
 ]
 
 
+# The normalised mutual information above which we treat the labels as known to the model.
+LEAKAGE_THRESHOLD = 0.5
+
+
 class AudioError(OSError, ValueError):
     """A track cannot be used: the message names its row, its file and the reason.
 
@@ -43,7 +47,7 @@ def warn_of_leakage(leakage):
     leakage : float or None
         Normalised mutual information of the condition with the labels.
     """
-    if leakage is not None and leakage > 0.5:
+    if leakage is not None and leakage > LEAKAGE_THRESHOLD:
         warnings.warn(
             f"The encoder is told a condition that tells the labels y (normalised mutual "
             f"information {leakage:.2f}). Any score of its clusters against y measures this leak, "

@@ -1,10 +1,14 @@
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from joblib._parallel_backends import SequentialBackend
 from scipy.sparse import csr_array
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -334,3 +338,147 @@ def test_whole_numbers_and_random_embeddings_are_not_marked(rng):
         {"noisy": FunctionTransformer(noisy)}, table, y, features=columns(numbers), n_seeds=1
     )
     assert (scores["leakage"] == 0).all()
+
+
+class Recorder(FunctionTransformer):
+    """Fails where it is fitted: what is wrong must be found before."""
+
+    def fit_transform(self, X, y=None):
+        raise AssertionError("fitted")
+
+
+def test_a_wrong_entry_is_found_before_anything_is_fitted(table):
+    X, _ = table
+    y = X["genre"]
+    good = {"good": Recorder()}
+    # Features are not extracted, either.
+    with pytest.raises(AssertionError, match="fitted"):
+        compare_embeddings(good, X, y, features=columns(numbers), n_seeds=1)
+    for message, wrong in {
+        'expected a transformer or "passthrough"': DBSCAN(),
+        "Got a clusterer": KMeans(3),
+        "(?i)estimator instance": PCA,
+        "'n_components' parameter of PCA": make_pipeline(columns(numbers), PCA("many")),
+        "'beta' parameter of VAE": VAE(beta=-1),
+        "All intermediate steps should be transformers": make_pipeline(LogisticRegression(), PCA()),
+        "can't be fitted without labels": make_pipeline(
+            columns(numbers), LinearDiscriminantAnalysis()
+        ),
+        "not columns of the dataframe": make_pipeline(columns(("a", PCA(2), ["typo"])), PCA(2)),
+    }.items():
+        with pytest.raises((ValueError, TypeError), match=message) as caught:
+            compare_embeddings({**good, "wrong": wrong}, X, y, features=Recorder(), n_seeds=1)
+        assert "This was the embedding 'wrong'." in caught.value.__notes__
+    for message, kwargs in {
+        "n_clusters=91 for 90 tracks": {"targets": y, "n_clusters": 91},
+        "All labels of the target 'b' are missing": {"targets": {"a": y, "b": [None] * 90}},
+        "each with a name of its own": {
+            "targets": pd.DataFrame({"a": y, "b": y}).set_axis(["a", "a"], axis=1)
+        },
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            compare_embeddings(good, X, features=Recorder(), n_seeds=1, **kwargs)
+
+
+def _hide_ten(X):
+    X = np.array(X, dtype=float)
+    X[:10] = np.nan
+    return X
+
+
+def test_missing_samples_are_noise_and_are_counted(blobs):
+    X, y = blobs
+    some = {"some": FunctionTransformer(_hide_ten), "all": "passthrough"}
+    scores = compare_embeddings(some, X, y, n_seeds=2).set_index("embedding")
+    assert scores["n_missing"].tolist() == [0, 0, 0, 10, 0]
+    assert scores["n_tracks"].eq(90).all()
+    clusters = y.copy()
+    clusters[:10] = -1
+    assert scores.loc["some", "ari"] == pytest.approx(adjusted_rand_score(y, clusters))
+    Z = StandardScaler().fit_transform(X)
+    assert scores.loc["some", "silhouette"] == pytest.approx(silhouette_score(Z[10:], y[10:]))
+    text = format_comparison(scores.reset_index())
+    assert "- some: 10" in text
+    assert "- all" not in text
+    with pytest.raises(ValueError, match="80 of 90 tracks have a latent vector"):
+        compare_embeddings({"some": some["some"]}, X, y, n_clusters=85, n_seeds=1)
+
+
+def test_missing_samples_of_the_plain_features(blobs, rng):
+    X, y = blobs
+    gaps = rng.choice(90, 20, replace=False)
+    X[gaps] = np.nan
+    scores = compare_embeddings({}, X, y, n_seeds=2).set_index("embedding")
+    assert scores["n_missing"].tolist() == [0, 20, 20]
+    rest = compare_embeddings({}, np.delete(X, gaps, axis=0), np.delete(y, gaps), n_seeds=2)
+    np.testing.assert_allclose(scores["silhouette"].iloc[1:], rest["silhouette"].iloc[1:])
+    partly = X.copy()
+    partly[gaps[0], :5] = 0
+    with pytest.raises(ValueError, match="contains NaN"):
+        compare_embeddings({}, partly, y, n_seeds=1)
+
+
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_tables_and_labels_of_other_packages(table, package):
+    X, _ = table
+    X = X.rename(columns={"genre": "embedding"})
+    module = pytest.importorskip(package)
+    pytest.importorskip("pyarrow")
+    convert = module.from_pandas if package == "polars" else module.Table.from_pandas
+    labels = X[["embedding"]].assign(leakage=["a", "b", None] * 30)
+    embeddings = {"numbers": columns(numbers)}
+    kwargs = {"features": columns(numbers), "n_seeds": 1}
+    expected = compare_embeddings(embeddings, X, labels, **kwargs)
+    other = compare_embeddings(
+        embeddings,
+        convert(X.reset_index(drop=True)),
+        convert(labels.reset_index(drop=True)),
+        **kwargs,
+    )
+    pd.testing.assert_frame_equal(other, expected)
+
+
+@pytest.mark.parametrize("name", ["target", "leakage", "silhouette", "n_clusters", 0, 2020, "a|b"])
+def test_any_name_of_a_target(blobs, name):
+    X, y = blobs
+    scores = compare_embeddings({}, X, {name: y, "other": y[::-1]}, n_seeds=1)
+    assert scores["target"].unique().tolist() == [str(name), "other"]
+    lines = [line for line in format_comparison(scores).splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {9}
+
+
+def test_labels_of_any_text(blobs):
+    X, y = blobs
+    # Two that differ in half a character stay two.
+    labels = np.array(["\udce9", "\udcea", "$$a$$"], dtype=object)[y]
+    scores = compare_embeddings({}, X, {"\ud83d": labels}, n_seeds=1)
+    assert scores["n_clusters"].eq(3).all()
+    format_comparison(scores).encode()
+
+
+@pytest.mark.parametrize("random_state", [None, 0, 7])
+def test_the_random_state_of_the_features_is_the_users(blobs, random_state):
+    X, y = blobs
+    drawn = []
+
+    class Drawing(PCA):
+        def fit_transform(self, X, y=None):
+            drawn.append(self.random_state)
+            return super().fit_transform(X)
+
+    compare_embeddings({}, X, y, features=Drawing(2, random_state=random_state), n_seeds=1)
+    assert drawn == [0 if random_state is None else random_state]
+
+
+class NoGenerators(SequentialBackend):
+    """As joblib's multiprocessing backend, which OpenMP's threads keep from this process."""
+
+    supports_return_generator = False
+
+
+def test_backends_of_joblib_that_make_no_generators(blobs):
+    X, y = blobs
+    expected = compare_embeddings({}, X, y, n_seeds=2)
+    joblib.register_parallel_backend("no generators", NoGenerators)
+    with joblib.parallel_config(backend="no generators"):
+        pd.testing.assert_frame_equal(compare_embeddings({}, X, y, n_seeds=2), expected)

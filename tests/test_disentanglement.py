@@ -57,3 +57,16 @@ def test_factors_that_tell_nothing(score):
         score([1, 2], Z)
     with pytest.raises(ValueError, match="Z contains NaN"):
         score([1, 2, 3], Z * np.nan)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_the_order_of_the_samples_makes_no_difference(rng, score):
+    """Where thresholds are equally good, too: few values, few samples."""
+    for _ in range(150):
+        n_samples = rng.integers(4, 12)
+        factors = rng.integers(3, size=n_samples)
+        factors[:2] = 0, 1
+        names = np.array(["b", "a", "গ"], dtype=object)[factors]
+        Z = rng.integers(4, size=(n_samples, 2)).astype(float)
+        order = rng.permutation(n_samples)
+        assert score(names[order], Z[order]) == pytest.approx(score(names, Z), abs=1e-12)

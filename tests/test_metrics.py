@@ -3,9 +3,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import make_scorer
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
@@ -134,19 +137,81 @@ def test_no_labels_is_a_clear_error(blobs):
         CLUSTERING_SCORERS["nmi"](KMeans(2).fit(X), X)
 
 
+@pytest.mark.parametrize("score", [purity_score, clustering_accuracy_score])
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
-def test_missing_labels_are_a_clear_error(blobs, missing):
+def test_a_score_of_missing_labels_is_a_clear_error(score, missing):
+    with pytest.raises(ValueError, match="1 of 3 labels are missing: drop"):
+        score(["a", missing, "b"], [0, 0, 1])
+
+
+def with_gaps(kind, labels, gaps):
+    """Return labels in a container of users', missing in some rows."""
+    cells = [None if i in gaps else label for i, label in enumerate(labels)]
+    if kind == "polars":
+        return pytest.importorskip("polars").Series(cells)
+    if kind == "pyarrow":
+        return pytest.importorskip("pyarrow").array(cells)
+    if kind == "pandas over pyarrow":
+        pytest.importorskip("pyarrow")
+        dtype = "string[pyarrow]" if isinstance(labels[0], str) else "int64[pyarrow]"
+        return pd.Series(cells, dtype=dtype)
+    if kind == "categories":
+        return pd.Series(pd.Categorical(cells))
+    if kind == "nullable":
+        return pd.Series(cells, dtype="string" if isinstance(labels[0], str) else "Int64")
+    return {"list": list, "NaN": pd.Series}[kind](cells)
+
+
+KINDS = ["list", "NaN", "nullable", "categories", "polars", "pyarrow", "pandas over pyarrow"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("labels", [["folk", "rock", "গান"] * 30, list(range(3)) * 30])
+def test_scorers_leave_out_tracks_without_a_label(blobs, rng, kind, labels):
+    X, _ = blobs
+    fitted = KMeans(4, n_init=1, random_state=0).fit(X)
+    gaps = set(rng.choice(90, 25, replace=False).tolist())
+    known = [i for i in range(90) if i not in gaps]
+    for name, scorer in CLUSTERING_SCORERS.items():
+        expected = scorer(fitted, X[known], [labels[i] for i in known])
+        assert scorer(fitted, X, with_gaps(kind, labels, gaps)) == expected, name
+
+
+def test_a_search_over_labels_with_gaps(blobs, rng):
     X, y = blobs
-    labels = pd.Series(y).astype(str).astype(object)
-    labels[3] = missing
-    with pytest.raises(ValueError, match="1 of 90 labels are missing"):
-        purity_score(labels, y)
-    with pytest.raises(ValueError, match="1 of 90 labels are missing"):
-        clustering_accuracy_score(labels, y)
-    fitted = KMeans(3, n_init=1).fit(X)
-    for scorer in CLUSTERING_SCORERS.values():
-        with pytest.raises(ValueError, match="1 of 90 labels are missing"):
-            scorer(fitted, X, labels)
+    order = rng.permutation(90)
+    X, labels = X[order], pd.Series(y[order]).astype(str).astype(object)
+    complete = cross_validate(KMeans(3, n_init=2), X, labels, scoring=CLUSTERING_SCORERS, cv=3)
+    labels[rng.choice(90, 30, replace=False)] = None
+    # A scorer of scikit-learn's beside them: both take the clusters that are predicted once.
+    scoring = {**CLUSTERING_SCORERS, "n": make_scorer(lambda _, clusters: len(clusters))}
+    scores = cross_validate(KMeans(3, n_init=2), X, labels, scoring=scoring, cv=3)
+    assert scores["test_n"].tolist() == [30, 30, 30]
+    for name in CLUSTERING_SCORERS:
+        np.testing.assert_allclose(scores[f"test_{name}"], complete[f"test_{name}"])
+
+    labels[:30] = np.nan  # all of the first fold
+    with pytest.raises(ValueError, match="All 30 labels are missing"):
+        cross_validate(KMeans(3), X, labels, scoring=CLUSTERING_SCORERS, cv=3, error_score="raise")
+    with pytest.warns(UserWarning, match="All 30 labels are missing"):
+        scores = cross_validate(KMeans(3, n_init=2), X, labels, scoring=CLUSTERING_SCORERS, cv=3)
+    assert np.isnan(scores["test_ari"]).tolist() == [True, False, False]
+
+
+def test_the_accuracy_is_that_of_the_hungarian_method(rng):
+    for _ in range(200):
+        n_samples = rng.integers(1, 40)
+        y, clusters = rng.integers(rng.integers(1, 9, size=2)[:, None], size=(2, n_samples))
+        table = contingency_matrix(y, clusters)
+        expected = table[linear_sum_assignment(table, maximize=True)].sum() / n_samples
+        assert clustering_accuracy_score(y, clusters) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [purity_score, clustering_accuracy_score])
+def test_scores_of_very_many_labels(score):
+    labels = np.arange(30_000)  # a dense table of them has 7 GB
+    assert score(labels, labels[::-1]) == 1
+    assert score(labels // 2, labels) == (1 if score is purity_score else 0.5)
 
 
 def test_a_step_that_learns_from_labels_is_said(blobs):

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import font_manager
-from sklearn.cluster import AgglomerativeClustering, KMeans
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -442,3 +444,151 @@ def test_cluster_composition(pipe, tracks):
 def test_clusters_are_sorted_as_numbers():
     display = ClusterCompositionDisplay.from_predictions(["a"] * 3, [10, 9, 0])
     assert display.counts.index.tolist() == ["0", "9", "10"]
+
+
+# Missing tracks, and texts of any kind
+
+
+class SkipsMissing(MetaEstimatorMixin, BaseEstimator):
+    """A step that leaves rows of NaN out: they stay NaN, or get the label -1."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y=None):
+        self.estimator_ = clone(self.estimator).fit(X[~np.isnan(X).all(axis=1)])
+        return self
+
+    def transform(self, X):
+        return self._apply("transform", X, np.nan)
+
+    def inverse_transform(self, X):
+        return self._apply("inverse_transform", X, np.nan)
+
+    def predict(self, X):
+        return self._apply("predict", X, -1)
+
+    def _apply(self, method, X, fill_value):
+        present = ~np.isnan(X).all(axis=1)
+        some = np.nan_to_num(X[present] if present.any() else X[:1])
+        some = getattr(self.estimator_, method)(some)[: present.sum()]
+        result = np.full((len(X), *some.shape[1:]), fill_value, some.dtype)
+        result[present] = some
+        return result
+
+
+@pytest.fixture(scope="module")
+def skipping(tracks):
+    extractor = mel().set_params(on_error="nan")
+    steps = extractor, StandardScaler(), SkipsMissing(PCA(3)), SkipsMissing(KMeans(3, n_init=1))
+    return make_pipeline(*steps).fit(tracks[["audio"]])
+
+
+@pytest.mark.filterwarnings("ignore:. of .* tracks could not be used")
+def test_every_track_of_a_table_with_gaps_is_accounted_for(skipping, tracks):
+    table = tracks[["audio"]].astype(object)
+    table.iloc[[0, 5, 23], 0] = "gone.wav"
+    display = LatentSpaceDisplay.from_estimator(skipping, table, tracks["genre"])
+    for panel in display.ax_:
+        entries = [text.get_text() for text in panel.get_legend().get_texts()]
+        assert entries[-1] == "not drawn: missing (3)"
+        assert sum(int(entry.rpartition("(")[2][:-1]) for entry in entries) == 24
+        assert sum(len(points.get_offsets()) for points in panel.collections) == 21
+    assert "-1" not in "".join(entries)
+    assert np.flatnonzero(np.isnan(display.points).all(axis=1)).tolist() == [0, 5, 23]
+
+    counts = ClusterCompositionDisplay.from_estimator(skipping, table, tracks["genre"]).counts
+    assert counts.loc["-1"].sum() == 3
+    assert counts.to_numpy().sum() == 24
+
+    some = table.iloc[:6]
+    display = ReconstructionDisplay.from_estimator(skipping, some)
+    alone = ReconstructionDisplay.from_estimator(skipping, some.iloc[1:2])
+    np.testing.assert_allclose(shown(display.ax_[1, 1]), shown(alone.ax_[0, 1]), rtol=1e-5)
+    for panel in display.ax_[0]:
+        assert np.ma.getmaskarray(shown(panel)).all()
+    with pytest.raises(ValueError, match="All 1 tracks are missing"):
+        ReconstructionDisplay.from_estimator(skipping, table.iloc[:1])
+
+    whole = LatentTraversalDisplay.from_estimator(skipping, table.drop(table.index[[0, 5, 23]]))
+    walk = LatentTraversalDisplay.from_estimator(skipping, table)
+    np.testing.assert_allclose(walk.spectrograms, whole.spectrograms, rtol=1e-4)
+    with pytest.raises(ValueError, match="row=5, a missing track"):
+        LatentTraversalDisplay.from_estimator(skipping, table, row=5)
+    with pytest.raises(ValueError, match="of which 1 have a latent vector"):
+        LatentTraversalDisplay.from_estimator(skipping, table.iloc[[0, 1]])
+    with pytest.raises(ValueError, match="All 1 tracks are missing"):
+        LatentSpaceDisplay.from_estimator(skipping, table.iloc[:1])
+
+
+def test_sparse_features_with_any_clusterer(tracks):
+    words = ColumnTransformer([("lyrics", LyricVectorizer(), "lyrics")], sparse_threshold=1.0)
+    table = tracks.assign(lyrics=["row a boat", "the river sings", "moon on water"] * 8)
+    for clusterer in (DBSCAN(eps=0.3, min_samples=2), KMeans(3, n_init=1)):
+        pipe = make_pipeline(words, clusterer).fit(table)
+        assert issparse(pipe[:-1].transform(table))
+        counts = ClusterCompositionDisplay.from_estimator(pipe, table, table["lyrics"]).counts
+        assert counts.max(axis=1).tolist() == [8, 8, 8]
+        LatentSpaceDisplay.from_estimator(pipe, table, method="pca")
+    no_predict = make_pipeline(words, DBSCAN()).fit(table)
+    with pytest.raises(ValueError, match="pass the 24 tracks"):
+        ClusterCompositionDisplay.from_estimator(no_predict, table[:3], table["lyrics"][:3])
+
+
+TEXTS = ["$$a$$", "$a$", r"\(a\)", r"$\frac{", "<script>", "half \ud83d", "caf\udce9", "a\0b\x07"]
+TEXTS += ["very long " * 500, "שלום", "two\nlines\ttab", "", "missing", "cluster"]
+
+
+@pytest.mark.filterwarnings("ignore:No installed font")
+def test_any_text_is_drawn_as_text(rng):
+    n_tracks = len(TEXTS)
+    images = rng.standard_normal((n_tracks, *IMAGE))
+    for text in TEXTS:
+        name = text or "empty"
+        LatentSpaceDisplay(rng.standard_normal((n_tracks, 2)), {name: TEXTS}).plot()
+        display = ClusterCompositionDisplay.from_predictions(
+            {name: [*TEXTS, None]}, [*TEXTS[::-1], "x"]
+        )
+        assert display.counts.to_numpy().sum() == n_tracks + 1
+        plt.close("all")
+    display.figure_.canvas.draw()
+    display = ReconstructionDisplay(images[:3], images[:3], names=TEXTS[:3]).plot()
+    display.figure_.canvas.draw()
+    display = LatentSpaceDisplay(rng.standard_normal((n_tracks, 2)), {"$x$": TEXTS}).plot()
+    display.figure_.canvas.draw()
+    texts = display.ax_[0].get_legend().get_texts()
+    assert len(texts) == n_tracks
+    for text in [display.ax_[0].title, *texts]:
+        assert not text._preprocess_math(text.get_text())[1]
+        assert len(text.get_text()) < 80
+
+
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_labels_in_other_packages(rng, package):
+    module = pytest.importorskip(package)
+    table = {"genre": ["folk", "rock", None, "folk"], "language": ["bn", "en", "en", None]}
+    table = module.DataFrame(table) if package == "polars" else module.table(table)
+    display = LatentSpaceDisplay.from_predictions(rng.standard_normal((4, 2)), table)
+    assert [panel.get_title() for panel in display.ax_] == ["genre", "language"]
+    assert [t.get_text() for t in display.ax_[0].get_legend().get_texts()] == [
+        "folk (2)",
+        "rock (1)",
+        "missing (1)",
+    ]
+    counts = ClusterCompositionDisplay.from_predictions(table["genre"], [0, 1, 1, 0]).counts
+    assert counts.loc["0", "folk"] == 2
+
+
+def test_names_of_labels(pipe, tracks, rng):
+    with pytest.raises(ValueError, match='"cluster" is taken'):
+        LatentSpaceDisplay.from_estimator(
+            pipe, tracks[["audio"]], tracks["genre"].rename("cluster")
+        )
+    twice = pd.DataFrame([["a", "b"]] * 4, columns=["genre", "genre"])
+    with pytest.raises(ValueError, match="each with a name of its own"):
+        LatentSpaceDisplay(rng.standard_normal((4, 2)), twice).plot()
+    display = LatentSpaceDisplay(rng.standard_normal((4, 2)), {0: list("abab"), "x": [1] * 4})
+    assert [panel.get_title() for panel in display.plot().ax_] == ["0", "x"]
+    # A label may be called what the missing ones are.
+    display = ClusterCompositionDisplay.from_predictions(["missing", None], [0, 1])
+    assert display.counts.columns.tolist() == ["missing", "(missing)"]

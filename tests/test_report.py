@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import sys
+from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +19,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -388,3 +391,216 @@ def test_without_its_packages_the_error_says_what_to_install(pipe, tracks, monke
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"sklearn-music\["):
         ClusterReport(pipe, tracks)
+
+
+# Missing tracks, artefacts, and texts of any kind
+
+
+class Gaps(TransformerMixin, BaseEstimator):
+    """Makes rows of NaN of the tracks without a number."""
+
+    def fit(self, X, y=None):
+        self.is_fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X[["a", "b"]].to_numpy(np.float64)
+
+
+class SkipsMissing(KMeans):
+    """A clusterer that gives rows of NaN the label -1."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        super().fit(X[~np.isnan(X).all(axis=1)])
+        return self
+
+    def predict(self, X):
+        present = ~np.isnan(X).all(axis=1)
+        clusters = np.full(len(X), -1)
+        if present.any():
+            clusters[present] = super().predict(X[present])
+        return clusters
+
+
+def test_every_track_is_accounted_for(rng, browser, tmp_path):
+    table, _ = blob_tracks(rng.standard_normal((20, 2)))
+    table.loc[[0, 7], ["a", "b"]] = np.nan
+    genre = ["folk", "rock", None, "folk"] * 5
+    pipe = make_pipeline(Gaps(), SkipsMissing(3, n_init=1, random_state=0)).fit(table)
+    features = ColumnTransformer([("numbers", "passthrough", ["a", "b"])])
+    path = ClusterReport(pipe, table, genre, features=features).to_html(tmp_path / "report.html")
+    text = text_of(path.read_text(encoding="utf-8"))
+    assert "18 tracks in 3 clusters, 2 without a cluster" in text
+    assert "2 of 20 tracks have no cluster" in text
+    listed = text.split("Tracks without a cluster")[1]
+    assert "Song 0 : nothing is known of it" in listed
+    assert "Song 7 : nothing is known of it" in listed
+    assert "5 of 20 tracks have no 'label'" in text
+    assert re.search(r"label this pipeline 3 15 ", text)
+    sizes = [int(n) for n in re.findall(r"cluster \d (\d+) tracks?,", text)]
+    assert sum(sizes) == 18
+    # The places of the tracks in the map's data are those of the table.
+    open_page(browser, path)
+    data = browser.execute_script(
+        "const { x, title } = Bokeh.documents.at(-1).get_model_by_name('tracks').data;"
+        "return [Array.from(x).map(Number.isFinite), title]"
+    )
+    assert data[1] == table["title"].tolist()
+    assert [i for i, drawn in enumerate(data[0]) if not drawn] == [0, 7]
+    assert "no cluster 2" in browser.find_element(By.CLASS_NAME, "legend").text.replace("\n", " ")
+    assert complaints(browser) == []
+    with pytest.raises(ValueError, match="no latent vector of any of the 2 tracks"):
+        ClusterReport(pipe, table.loc[[0, 7]])._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore:2 of 24 tracks could not be used")
+def test_tracks_that_cannot_be_read_are_listed_with_the_reason(tracks, tmp_path):
+    table = tracks.reset_index(drop=True)
+    table["audio"] = table["audio"].astype(object)
+    (tmp_path / "empty.wav").touch()
+    table.loc[[4, 9], "audio"] = [str(tmp_path / "gone.wav"), str(tmp_path / "empty.wav")]
+    extractor = SpectrogramExtractor("mfcc", pooling="stats", duration=1, on_error="nan")
+    columns = ColumnTransformer([("audio", extractor, ["audio"])])
+    if not hasattr(extractor, "failures_") and "failures_" not in SpectrogramExtractor.__doc__:
+        pytest.skip("the extractor doesn't tell its failures")
+    pipe = make_pipeline(columns, SkipsMissing(2, n_init=1, random_state=0)).fit(table)
+    text = text_of(ClusterReport(pipe, table, table["genre"]))
+    listed = text.split("Tracks without a cluster")[1]
+    assert re.search(r"Song 4 : .*gone\.wav' does not exist", listed)
+    assert re.search(r"Song 9 : .*empty\.wav' is empty", listed)
+
+
+def test_a_cluster_that_is_an_artefact_is_said(rng):
+    table, numbers = blob_tracks(rng.standard_normal((30, 2)) / 9 + np.arange(30)[:, None] // 15)
+    table["lyrics"] = ["row a boat"] * 15 + [None] * 15
+    pipe = make_pipeline(numbers, KMeans(2, n_init=1, random_state=0)).fit(table)
+    text = text_of(ClusterReport(pipe, table))
+    assert "15 of its 15 tracks have no lyrics (100 %); elsewhere 0 of 15 (0 %)." in text
+    table["lyrics"] = rng.permutation(table["lyrics"].to_numpy(object))
+    assert "of its" not in text_of(ClusterReport(pipe, table))
+
+
+TEXTS = ["$$a$$", "$a$", r"\(a\)", r"\[a\]", SCRIPT, "half \ud83d", "caf\udce9", "nul \0", "שלום"]
+TEXTS += ["long " * 2000, "{{ 7 * 7 }}", "url(http://a.example/b)", "http://a.example/c.png"]
+TEXTS += ['<img src="http://a.example/d.png">', "@cluster", "$index", "%s", "\N{GRINNING FACE}"]
+
+
+class Fetched(HTMLParser):
+    """What a browser would fetch of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.urls = []
+
+    def handle_starttag(self, tag, attrs):
+        names = {"src", "srcset", "href", "data", "poster", "action", "background", "ping"}
+        self.urls += [value for name, value in attrs if name in names]
+        for name, value in attrs:
+            if name == "style":
+                self.urls += re.findall(r"url\(([^)]*)", value)
+
+
+def text_table(rng):
+    table, numbers = blob_tracks(rng.standard_normal((2 * len(TEXTS), 2)))
+    for name in ("title", "lyrics", "audio"):
+        table[name] = pd.Series([*TEXTS, *TEXTS], dtype=object)
+    pipe = make_pipeline(numbers, KMeans(2, n_init=1, random_state=0)).fit(table)
+    return table, pipe, numbers
+
+
+def test_texts_are_texts_and_nothing_is_fetched(rng, browser, tmp_path):
+    table, pipe, numbers = text_table(rng)
+    y = {text: np.array([*TEXTS, *TEXTS], dtype=object) for text in ("$$a$$", "caf\udce9", SCRIPT)}
+    report = ClusterReport(pipe, table, y, title="$$a$$ \ud83d", features=numbers, n_seeds=1)
+    path = report.to_html(tmp_path / "report.html")
+    report._repr_html_().encode()
+    page = path.read_text(encoding="utf-8")
+    parser = Fetched()
+    parser.feed(page)
+    assert all(url.startswith("data:image/png;base64,") for url in parser.urls), parser.urls
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "default-src 'none'" in page
+
+    open_page(browser, path)
+    assert browser.find_element(By.TAG_NAME, "h1").text == "$$a$$ \N{REPLACEMENT CHARACTER}"
+    for row in range(0, len(TEXTS), 3):
+        seen = hover(browser, row)
+        expected = TEXTS[row].replace("\ud83d", "\ufffd").replace("\udce9", "\ufffd").strip()
+        assert expected in [text.strip() for text in seen]
+    for text in y:
+        name = text.replace("\udce9", "\ufffd")
+        Select(browser.find_element(By.ID, "coloring")).select_by_visible_text(name)
+    legend = next(
+        legend for legend in browser.find_elements(By.CLASS_NAME, "legend") if legend.is_displayed()
+    )
+    assert "$$a$$" in legend.text
+    assert complaints(browser) == []
+    assert {url.split(":")[0] for url in requests(browser)} <= {"file", "data", "blob"}
+
+
+def test_texts_are_written_without_a_browser_too(rng, tmp_path):
+    table, pipe, numbers = text_table(rng)
+    y = {"\ud83d": np.array([*TEXTS, *TEXTS], dtype=object)}
+    report = ClusterReport(pipe, table, y, title="\udce9", features=numbers, n_seeds=1)
+    page = report.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "caf\N{REPLACEMENT CHARACTER}" in page
+    assert SCRIPT not in page
+
+
+def test_a_page_is_whole_or_not_there(pipe, tracks, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("the old one")
+    report = ClusterReport(words_pipe().fit(tracks), tracks)
+    real = Path.write_text
+
+    def full_disk(self, text, **kwargs):
+        real(self, text[:1000], **kwargs)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        report.to_html(path)
+    monkeypatch.undo()
+    assert path.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [path]
+    assert report.to_html(str(path)) == path
+    assert path.stat().st_size > 1_000_000
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["title", "x", "y", "lyrics", "audio", "color", "index", "embedding", "target", "items"]
+)
+def test_labels_may_be_named_like_our_own_columns(rng, name):
+    table, numbers = blob_tracks(rng.standard_normal((12, 2)))
+    pipe = make_pipeline(numbers, KMeans(2, n_init=1, random_state=0)).fit(table)
+    y = {name: ["folk", "rock"] * 6, 0: ["only", None] * 6}
+    text = text_of(ClusterReport(pipe, table, y, features=numbers, n_seeds=1))
+    assert f"{name} this pipeline 2 12" in text
+    assert f"{name} folk" in text
+    assert "0 only 100 %" in text
+
+
+def test_tables_that_are_ambiguous_or_no_tables(rng):
+    table, numbers = blob_tracks(rng.standard_normal((12, 2)))
+    pipe = make_pipeline(numbers, KMeans(2, n_init=1, random_state=0)).fit(table)
+    twice = pd.concat([table, table[["title"]]], axis=1)
+    with pytest.raises(ValueError, match="2 columns 'title'"):
+        ClusterReport(pipe, twice)
+    with pytest.raises(ValueError, match="each with a name of its own"):
+        ClusterReport(pipe, table, pd.DataFrame([["a", "b"]] * 12, columns=["y", "y"]))
+    polars = pytest.importorskip("polars")
+    other = polars.DataFrame({name: table[name].tolist() for name in table})
+    y = polars.DataFrame({"genre": ["folk", "rock", None] * 4})
+    text = text_of(ClusterReport(pipe, other, y, features=numbers, n_seeds=1))
+    assert "genre this pipeline 2 8" in text
+    assert "Song 3" in text
+
+
+def test_sparse_features_and_a_clusterer_without_predict(tracks):
+    words = ColumnTransformer([("lyrics", LyricVectorizer(), "lyrics")], sparse_threshold=1.0)
+    table = tracks.assign(lyrics=["row a boat", "the river sings", "moon on water"] * 8)
+    pipe = make_pipeline(words, DBSCAN(eps=0.3, min_samples=2)).fit(table)
+    assert "24 tracks in 3 clusters" in text_of(ClusterReport(pipe, table, n_seeds=1))

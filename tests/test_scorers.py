@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
@@ -12,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_music import VAE, BetaCVAE
 from sklearn_music.metrics import (
@@ -179,3 +180,65 @@ def test_scorers_with_and_without_labels_side_by_side(blobs, rng):
     assert (scores["test_ari"] == 1).all()
     assert (scores["test_stability"] == 1).all()
     assert (scores["test_silhouette"] > 0.5).all()
+
+
+class SkipsMissing(KMeans):
+    """A clusterer that gives rows of NaN the label -1."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        present = ~np.isnan(X).all(axis=1)
+        super().fit(X[present])
+        self.labels_ = self.predict(X)
+        return self
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        return self.fit(X).labels_
+
+    def predict(self, X):
+        present = ~np.isnan(X).all(axis=1)
+        clusters = np.full(len(X), -1)
+        clusters[present] = super().predict(X[present])
+        return clusters
+
+
+@pytest.mark.parametrize("space", ["reference", "passthrough", PCA(2), None])
+def test_missing_samples_are_left_out_of_silhouettes(blobs, rng, space):
+    X, _ = blobs
+    gaps = rng.choice(90, 20, replace=False)
+    with_gaps = X.copy()
+    with_gaps[gaps] = np.nan
+    rest = np.delete(X, gaps, axis=0)
+    kmeans = SkipsMissing(3, n_init=2, random_state=0).fit(rest)
+    scorer = silhouette_scorer(space)
+    if isinstance(space, PCA):  # which takes no NaN: there the samples have features after all
+        fitted = make_pipeline(FunctionTransformer(_hide(gaps)), kmeans).fit(X)
+        clusters = fitted.predict(X)
+        Z = PCA(2, random_state=0).fit_transform(X)[clusters >= 0]
+        expected = silhouette_score(Z, clusters[clusters >= 0])
+        assert scorer(fitted, X) == pytest.approx(expected, abs=1e-5)
+    else:
+        assert scorer(kmeans, with_gaps) == pytest.approx(scorer(kmeans, rest), abs=1e-5)
+
+
+def _hide(gaps):
+    def hide(X):
+        X = X.copy()
+        X[gaps] = np.nan
+        return X
+
+    return hide
+
+
+def test_missing_samples_are_no_agreement(rng):
+    X = rng.standard_normal((60, 5))
+    with_gaps = np.vstack([X, np.full((60, 5), np.nan)])
+    # Were the samples that are never clustered a cluster, it would be .8.
+    assert stability_score(SkipsMissing(4, n_init=1), with_gaps, n_seeds=4) < 0.6
+    # Where all is noise there is no clustering that could be stable.
+    assert stability_score(DBSCAN(eps=1e-9), X, n_seeds=2) == 0
+
+
+def test_stability_of_sparse_rows(blobs):
+    X, _ = blobs
+    assert stability_score(KMeans(3, n_init=2), csr_array(X), n_seeds=2) == 1
+    assert stability_score(DBSCAN(eps=3), csr_array(X), n_seeds=2) > 0

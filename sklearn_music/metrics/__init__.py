@@ -2,12 +2,14 @@
 
 from ._clustering import CLUSTERING_SCORERS, clustering_accuracy_score, purity_score
 from ._comparison import compare_embeddings, format_comparison
+from ._confounders import check_confounders
 from ._disentanglement import mutual_information_gap, separated_attribute_predictability
 from ._scorers import elbo_scorer, silhouette_scorer
 from ._stability import stability_score
 
 __all__ = [
     "CLUSTERING_SCORERS",
+    "check_confounders",
     "clustering_accuracy_score",
     "compare_embeddings",
     "elbo_scorer",

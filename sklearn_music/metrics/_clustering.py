@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
+from scipy import sparse
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from sklearn.metrics import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -12,10 +13,12 @@ from sklearn.metrics import (
 )
 from sklearn.metrics._scorer import _Scorer
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..exceptions import LabelLeakageWarning, warn_of_leakage
 from ._parts import fitted_with_labels, parts
+from ._samples import drop_unlabelled
 
 
 def purity_score(labels_true, labels_pred):
@@ -29,7 +32,8 @@ def purity_score(labels_true, labels_pred):
     labels_true : array-like of shape (n_samples,)
         The labels: strings or integers.
     labels_pred : array-like of shape (n_samples,)
-        The clusters. Noise (-1, of DBSCAN) counts as one cluster.
+        The clusters. The label -1 (noise, or a missing track) counts as one
+        cluster.
 
     Returns
     -------
@@ -39,7 +43,9 @@ def purity_score(labels_true, labels_pred):
     Raises
     ------
     ValueError
-        If there are no labels, some are missing, or the lengths differ.
+        If there are no labels, some are missing, or the lengths differ. As for scikit-learn's
+        scores, drop tracks without a label before. `CLUSTERING_SCORERS`, `compare_embeddings`
+        and `ClusterReport` do so themselves.
 
     See Also
     --------
@@ -72,7 +78,8 @@ def clustering_accuracy_score(labels_true, labels_pred):
     labels_true : array-like of shape (n_samples,)
         The labels: strings or integers.
     labels_pred : array-like of shape (n_samples,)
-        The clusters. Noise (-1, of DBSCAN) counts as one cluster.
+        The clusters. The label -1 (noise, or a missing track) counts as one
+        cluster.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def clustering_accuracy_score(labels_true, labels_pred):
     Raises
     ------
     ValueError
-        If there are no labels, some are missing, or the lengths differ.
+        If there are no labels, some are missing, or the lengths differ, as in `purity_score`.
 
     See Also
     --------
@@ -99,28 +106,36 @@ def clustering_accuracy_score(labels_true, labels_pred):
     >>> clustering_accuracy_score(["rock", "rock", "folk", "folk"], [1, 1, 0, 2])
     0.75
     """
-    table = _contingency(labels_true, labels_pred)
-    return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
+    table = _contingency(labels_true, labels_pred).astype(np.float64)
+    n_labels, n_clusters = table.shape
+    # A dense table of many labels and clusters has no room in memory. In the sparse graph, a label
+    # may be left without a cluster: it is then matched to a stand-in of its own, and the
+    # stand-ins of two that are matched to each other. As every edge counts one more, so does every
+    # matching, by the same number: no edge is zero, which scipy would take for none.
+    table.data += 1
+    links = table.astype(bool).astype(np.float64).T
+    graph = sparse.block_array(
+        [[table, sparse.eye_array(n_labels)], [sparse.eye_array(n_clusters), links]], format="csr"
+    )
+    matched = graph[min_weight_full_bipartite_matching(graph, maximize=True)].sum()
+    return float((matched - n_labels - n_clusters) / len(labels_true))
 
 
 def _contingency(labels_true, labels_pred):
-    """Return the number of tracks of each label in each cluster."""
-    labels_true, labels_pred = column_or_1d(labels_true), column_or_1d(labels_pred)
+    """Return the number of tracks of each label in each cluster, a sparse matrix."""
+    # As objects: of a list of texts, numpy would turn a missing one into the text "nan".
+    labels_true = column_or_1d(np.asarray(labels_true, dtype=object))
+    labels_pred = column_or_1d(labels_pred)
     check_consistent_length(labels_true, labels_pred)
     if len(labels_true) == 0:
         raise ValueError("Got no labels, expected at least one.")
-    check_no_label_is_missing(labels_true)
-    return contingency_matrix(labels_true, labels_pred)
-
-
-def check_no_label_is_missing(labels):
-    """Raise where a label is None, NaN or NA."""
-    n_missing = int(np.sum(pd.isna(np.asarray(labels, dtype=object))))
+    n_missing = int(np.sum(pd.isna(labels_true)))
     if n_missing:
         raise ValueError(
-            f"{n_missing} of {len(labels)} labels are missing: drop those tracks, since whether "
-            "their clusters are right can't be told."
+            f"{n_missing} of {len(labels_true)} labels are missing: drop those tracks, since it "
+            "can't be told whether their clusters are right."
         )
+    return contingency_matrix(labels_true, labels_pred, sparse=True)
 
 
 def check_predicts(estimator):
@@ -144,11 +159,14 @@ class _ClusteringScorer(_Scorer):
                 "(they don't enter the training), or use a score without labels."
             )
         check_predicts(estimator)
-        check_no_label_is_missing(y_true)
+        labels, known = drop_unlabelled(y_true)
         for part, rows in parts(estimator, lambda: X):
             if getattr(part, "encode_condition", False):
                 # Of the tracks at hand, and of those of the fit, if it was given labels.
-                told = part._leakage(rows(), y_true), getattr(part, "condition_leakage_", None)
+                told = (
+                    part._leakage(_safe_indexing(rows(), known), pd.factorize(labels)[0]),
+                    getattr(part, "condition_leakage_", None),
+                )
                 warn_of_leakage(max((value for value in told if value), default=None))
         if names := fitted_with_labels(estimator):
             warnings.warn(
@@ -157,7 +175,12 @@ class _ClusteringScorer(_Scorer):
                 LabelLeakageWarning,
                 stacklevel=3,
             )
-        return super()._score(method_caller, estimator, X, y_true, **kwargs)
+
+        def known_clusters(*args, **kwargs):
+            # Of all tracks, since scikit-learn keeps the clusters for the other scorers.
+            return np.asarray(method_caller(*args, **kwargs))[known]
+
+        return super()._score(known_clusters, estimator, X, labels, **kwargs)
 
     def __call__(self, estimator, X, y_true=None, sample_weight=None, **kwargs):
         return super().__call__(estimator, X, y_true, sample_weight=sample_weight, **kwargs)
@@ -172,9 +195,12 @@ CLUSTERING_SCORES = {
 
 #: Scorers for ``scoring=`` of a search or of `cross_validate`: purity, normalised and
 #: adjusted mutual information, adjusted Rand index. Each asks the fitted pipeline for the
-#: clusters of the held-out tracks, and so needs a clusterer with `predict`, and labels y without
-#: a missing one. They warn where a `BetaCVAE` encodes what tells y, and where a step is fitted with
-#: labels; `compare_embeddings` looks for columns that tell them, too.
+#: clusters of the held-out tracks, and so needs a clusterer with `predict`. Tracks whose label is
+#: missing (None, NaN) are left out of the score, not of the training: count them by
+#: ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search turns
+#: into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing) count as
+#: one cluster. The scorers warn where a `BetaCVAE` encodes what tells y, and where a step is
+#: fitted with labels; `compare_embeddings` looks for columns that tell them, too.
 CLUSTERING_SCORERS = {
     # A search asks for the method first, with an error of its own where there is none; every
     # estimator has `fit`, which is never called: `_score` has refused it by then.

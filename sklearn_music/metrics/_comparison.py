@@ -7,17 +7,27 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.stats import t as student_t
-from sklearn.base import is_clusterer
+from sklearn.base import BaseEstimator, is_clusterer
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_consistent_length
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
 from ._clustering import CLUSTERING_SCORES
 from ._leakage import find_telling_columns, measure_leakage
 from ._reference import ReferenceSpace, seeded_transformer
+from ._samples import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
 
@@ -69,13 +79,13 @@ def compare_embeddings(
     X : array-like or DataFrame of length n_tracks
         What every one of the estimators takes.
     targets : array-like of shape (n_tracks,), or DataFrame or dict of such
-        Labels by name. Tracks whose label is missing are clustered, but not scored.
+        Labels by name. Tracks whose label is missing (None, NaN) are clustered, but not scored.
     features : transformer or "passthrough", default=None
         What turns X into the plain features: those of the baselines, and the one space in
         which the silhouettes of all rows are measured. None scales the columns of a table
         of numbers (StandardScaler), and takes the scaled pooled MFCCs of the files in the
-        column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``), in
-        which a file that can't be read has the mean of the others.
+        column ``audio`` of a table of tracks (SpectrogramExtractor, ``pooling="stats"``). Each
+        of its random steps keeps its ``random_state``; where that is None, it is 0.
     n_clusters : int, default=None
         Number of clusters; None is the number of the target's classes.
     n_seeds : int, default=10
@@ -91,7 +101,8 @@ def compare_embeddings(
     -------
     scores : DataFrame
         One row per embedding and target: ``embedding``, ``target``, ``leakage``,
-        ``n_clusters``, ``n_tracks``; for each of purity, nmi, ami, ari and silhouette the
+        ``n_clusters``, ``n_tracks`` (those that have a label), ``n_missing`` (those that the
+        embedding has no latent vector of); for each of purity, nmi, ami, ari and silhouette the
         mean over the seeds and, as ``purity_ci`` and so on, half the width of its 95 %
         interval (Student's t); ``n_seeds``; and ``silhouette_space``, the name of the plain
         features.
@@ -100,8 +111,9 @@ def compare_embeddings(
     ------
     ValueError
         If features is None and X is neither numbers nor has a column ``audio``, if the
-        features are not finite, if a target has one class only, or if an estimator ends in
-        a clusterer.
+        features are not finite, if a target has one class only, if there are more clusters than
+        tracks, or if an entry is no transformer, has an invalid parameter, or reads a column
+        that X lacks. What is wrong with an entry is found before anything is fitted.
 
     See Also
     --------
@@ -118,6 +130,10 @@ def compare_embeddings(
     does not count. Where X holds such columns beside others, pass features without them.
     What stands in the lyrics, in a file's name or in the index can't be seen, nor what a
     transformer of yours reads in `fit` only.
+
+    A track is missing for an embedding that makes a row of NaN of it, as of a file that can't be
+    read. It gets the label -1, which counts as one more cluster, and is left out of the
+    silhouette. The same holds for the baselines, where the plain features are missing.
 
     The silhouette is 0 where all tracks are in one cluster. Of more than 2,000 tracks, 2,000
     drawn at random are taken for it, the same for all rows.
@@ -140,44 +156,43 @@ def compare_embeddings(
             "Got a sparse X, expected an array or a table. Put what made it into each of the "
             "estimators, or pass X.toarray()."
         )
-    if not isinstance(targets, (dict, pd.DataFrame)):
-        targets = {getattr(targets, "name", None) or "target": targets}
-    names = list(targets)
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"Got the targets {names}, expected at least one, each with its own name.")
-    targets = {name: _check_target(name, labels, X) for name, labels in targets.items()}
+    X = as_pandas(X)
+    targets = {
+        name: _check_target(name, labels, X) for name, labels in by_name(targets, "target").items()
+    }
+    if not targets:
+        raise ValueError("Got no targets, expected at least one.")
+    if (n_clusters or 1) > _num_samples(X):
+        raise ValueError(
+            f"Got n_clusters={n_clusters} for {_num_samples(X)} tracks: there can't be more "
+            "clusters than tracks. Lower n_clusters."
+        )
+    estimators = {readable(name): estimator for name, estimator in estimators.items()}
     for name, estimator in estimators.items():
-        if name in _BASELINES:
-            raise ValueError(
-                f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
-            )
-        is_passthrough = isinstance(estimator, str) and estimator == "passthrough"
-        if is_passthrough:
-            continue
-        if not hasattr(estimator, "fit_transform"):
-            raise ValueError(
-                f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".'
-            )
-        if is_clusterer(estimator):
-            raise ValueError(
-                f"Got a clusterer as {name!r}, expected an embedding, which is clustered here: of "
-                "a pipeline that ends in a clusterer, pass pipe[:-1]."
-            )
+        try:
+            _check_entry(name, estimator, X)
+        except Exception as error:
+            error.add_note(f"This was the embedding {name!r}.")
+            raise
     space = ReferenceSpace(X, features)
     telling_columns = find_telling_columns(X, targets)
     by_features = measure_leakage(space.transformer, X, targets, telling_columns)
     leakages = {_CHANCE: dict.fromkeys(targets, 0.0), _RAW: by_features, _PCA: by_features}
 
-    n_components = min(_N_COMPONENTS, *space.Z.shape)
+    everything = np.ones(_num_samples(X), dtype=bool)
+    has_features = is_present(space.Z)
+    Z = space.Z[has_features]
     embeddings = {
-        _CHANCE: (None, space.Z),
-        _RAW: ("passthrough", space.Z),
-        _PCA: (PCA(n_components), space.Z),
-        **{name: (estimator, X) for name, estimator in estimators.items()},
+        _CHANCE: (None, None, everything),
+        _RAW: ("passthrough", Z, has_features),
+        _PCA: (PCA(min(_N_COMPONENTS, *Z.shape)), Z, has_features),
+        **{name: (estimator, X, everything) for name, estimator in estimators.items()},
     }
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds).tolist()
     fits = [(name, seed) for name in embeddings for seed in seeds]
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
+    # Of what is begun, since not all of joblib's backends tell what is done.
+    progress = tqdm(fits, desc="Comparison", unit="fit", disable=not verbose)
+    results = Parallel(n_jobs=n_jobs)(
         delayed(_scores)(
             *embeddings[name],
             targets,
@@ -187,11 +202,10 @@ def compare_embeddings(
             seed,
             telling_columns if name in estimators and i % n_seeds == 0 else None,
         )
-        for i, (name, seed) in enumerate(fits)
+        for i, (name, seed) in enumerate(progress)
     )
     rows = []
-    progress = tqdm(jobs, total=len(fits), desc="Comparison", unit="fit", disable=not verbose)
-    for (name, _), (by_target, leakage) in zip(fits, progress, strict=True):
+    for (name, _), (by_target, leakage) in zip(fits, results, strict=True):
         leakages.setdefault(name, leakage)  # measured with the first seed
         leakage = leakages[name]
         rows += [
@@ -204,18 +218,18 @@ def compare_embeddings(
     means = groups.mean()
     half_widths = groups.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
     table = means.join(half_widths.add_suffix("_ci"))
-    order = [column for name in _SCORES for column in (name, f"{name}_ci")]
+    table["n_missing"] = groups["n_missing"].max()
+    order = ["n_missing"] + [column for name in _SCORES for column in (name, f"{name}_ci")]
     return table[order].reset_index().assign(n_seeds=n_seeds, silhouette_space=space.name)
 
 
 def _check_target(name, labels, X):
-    labels = np.asarray(labels, dtype=object)
-    if labels.ndim != 1:
+    if np.ndim(labels) != 1:
         raise ValueError(
-            f"Got labels of shape {labels.shape} as target {name!r}, expected one dimension: pass "
-            "several targets as the columns of a DataFrame."
+            f"Got labels of shape {np.shape(labels)} as target {name!r}, expected one dimension: "
+            "pass several targets as the columns of a DataFrame."
         )
-    labels = pd.Series(labels)
+    labels = as_labels(labels)
     check_consistent_length(X, labels)
     if labels.isna().all():
         raise ValueError(f"All labels of the target {name!r} are missing.")
@@ -225,6 +239,45 @@ def _check_target(name, labels, X):
             "clusters would score alike: leave it out."
         )
     return labels
+
+
+def _check_entry(name, estimator, X):
+    """Raise for what can't be an embedding of X, as far as that can be told without a fit."""
+    if name in _BASELINES:
+        raise ValueError(
+            f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
+        )
+    if isinstance(estimator, str) and estimator == "passthrough":
+        return
+    if not hasattr(estimator, "fit_transform"):
+        raise ValueError(f'Got {estimator!r} as {name!r}, expected a transformer or "passthrough".')
+    if is_clusterer(estimator):
+        raise ValueError(
+            f"Got a clusterer as {name!r}, expected an embedding, which is clustered here: of "
+            "a pipeline that ends in a clusterer, pass pipe[:-1]."
+        )
+    estimator = seeded_transformer(estimator, 0)
+    for part in [estimator, *estimator.get_params().values()]:
+        if not isinstance(part, BaseEstimator):
+            continue
+        if hasattr(part, "_parameter_constraints"):
+            try:
+                part._validate_params()
+            except InvalidParameterError as error:
+                # Else scikit-learn would say that it is a parameter of this function.
+                raise ValueError(str(error)) from error
+        if isinstance(part, Pipeline):
+            part._validate_steps()
+        elif get_tags(part).target_tags.required:
+            raise ValueError(
+                f"Got {part!r} in {name!r}, which can't be fitted without labels. Embeddings are "
+                "compared without: use a transformer that needs none."
+            )
+    first = estimator[0] if isinstance(estimator, Pipeline) else estimator
+    if isinstance(first, ColumnTransformer):
+        for _, _, columns in first.transformers:
+            if not callable(columns):
+                _get_column_indices(X, columns)
 
 
 def format_comparison(scores):
@@ -273,8 +326,8 @@ def format_comparison(scores):
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for _, row in scores.sort_values("target", kind="stable").iterrows():
-        embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else str(row["embedding"])
-        label = [str(row["target"]), embedding, str(row["n_clusters"])]
+        embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else row["embedding"]
+        label = [_in_table(row["target"]), _in_table(embedding), str(row["n_clusters"])]
         cells = [_cell(row[name], row[f"{name}_ci"]) for name in _SCORES]
         lines.append("| " + " | ".join(label + cells) + " |")
     lines += ["", f"Silhouettes are taken in one space: {spaces[0]}."]
@@ -283,6 +336,11 @@ def format_comparison(scores):
             f"± is half the 95 % interval of the mean over {scores['n_seeds'].max()} seeds on "
             "these tracks; it says nothing of others."
         )
+    if scores["n_missing"].any():
+        lines += ["", "Tracks without a latent vector, which count as one more cluster:"]
+        missing = scores[scores["n_missing"] > 0].drop_duplicates("embedding")
+        for name, n_missing in zip(missing["embedding"], missing["n_missing"], strict=True):
+            lines.append(f"- {_in_table(name)}: {n_missing:.0f}")
     if scores["leakage"].any():
         lines += [
             "",
@@ -292,47 +350,60 @@ def format_comparison(scores):
     return "\n".join(lines)
 
 
+def _in_table(text):
+    """Return a text that stays within its cell of a Markdown table."""
+    return " ".join(readable(text).split()).replace("|", "\\|")
+
+
 def _cell(mean, half_width):
     # A single seed has no interval.
     return f"{mean:.3f}" if np.isnan(half_width) else f"{mean:.3f} ± {half_width:.3f}"
 
 
-def _scores(estimator, X, targets, space, n_clusters, name, seed, telling_columns):
+def _scores(estimator, X, present, targets, space, n_clusters, name, seed, telling_columns):
     """Return one embedding's scores by target with one seed, and its leakage if asked for.
 
-    Without an estimator they are those of chance.
+    Without an estimator they are those of chance. X has a row for each track that is present.
     """
     try:
-        return _scores_of(estimator, X, targets, space, n_clusters, seed, telling_columns)
+        return _scores_of(estimator, X, present, targets, space, n_clusters, seed, telling_columns)
     except Exception as error:
         error.add_note(f"This was the embedding {name!r} with the seed {seed}.")
         raise
 
 
-def _scores_of(estimator, X, targets, space, n_clusters, seed, telling_columns):
+def _scores_of(estimator, X, present, targets, space, n_clusters, seed, telling_columns):
     rng = np.random.RandomState(seed)
     leakage = None
+    present = present.copy()
     if estimator is not None:
         estimator = seeded_transformer(estimator, seed)
         Z = estimator.fit_transform(X)
         if telling_columns is not None:
             leakage = measure_leakage(estimator, X, targets, telling_columns)
+        # Of the tracks that the embedding was given, those that it has a latent vector of.
+        has_vector = is_present(Z)
+        present[present] = has_vector
+        Z = _safe_indexing(Z, np.flatnonzero(has_vector))
     by_target = {}
     for target, labels in targets.items():
-        has_label = labels.notna().to_numpy()
-        labels = labels[has_label].astype(str)
-        k = n_clusters or labels.nunique()
+        labels, rows = drop_unlabelled(labels)
+        k = n_clusters or len(np.unique(labels))
         if estimator is None:
-            clusters = rng.randint(k, size=len(has_label))
+            clusters = rng.randint(k, size=len(present))
         else:
-            clusters = KMeans(k, n_init=10, random_state=seed).fit_predict(Z)
+            if k > _num_samples(Z):
+                raise ValueError(
+                    f"{_num_samples(Z)} of {len(present)} tracks have a latent vector, the others "
+                    f"are NaN: too few for {k} clusters of the target {target!r}."
+                )
+            clusters = np.full(len(present), -1)
+            clusters[present] = KMeans(k, n_init=10, random_state=seed).fit_predict(Z)
         by_target[target] = {
             "n_clusters": k,
             "n_tracks": len(labels),
-            **{
-                name: score(labels, clusters[has_label])
-                for name, score in CLUSTERING_SCORES.items()
-            },
-            "silhouette": space.silhouette(clusters),
+            "n_missing": int(np.sum(~present)),
+            **{name: score(labels, clusters[rows]) for name, score in CLUSTERING_SCORES.items()},
+            "silhouette": space.silhouette(clusters, present),
         }
     return by_target, leakage

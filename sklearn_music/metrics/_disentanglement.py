@@ -166,7 +166,11 @@ def _check(factors, Z):
                 f"Factor {name!r} has one value only, which any latent space tells: leave it out."
             )
         is_continuous = is_float_dtype(factor) and type_of_target(factor) == "continuous"
-        values = factor.to_numpy(np.float64) if is_continuous else pd.factorize(factor)[0]
+        if is_continuous:
+            values = factor.to_numpy(np.float64)
+        else:
+            # Not by appearance: the result must not depend on the order of the samples.
+            values = pd.factorize(factor.map(str), sort=True)[0]
         checked.append((values, is_continuous))
     return checked, Z
 
@@ -189,6 +193,9 @@ def _squared_correlation(factor, z):
 
 def _balanced_accuracy(factor, z):
     n_classes = len(np.unique(factor))
+    # Where two thresholds are equally good, the tree chooses by rounding, and that by the order.
+    order = np.lexsort((factor, z))
+    factor, z = factor[order], z[order]
     tree = DecisionTreeClassifier(max_leaf_nodes=n_classes, class_weight="balanced", random_state=0)
     predicted = tree.fit(z[:, None], factor).predict(z[:, None])
     return balanced_accuracy_score(factor, predicted)

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,8 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.utils import _safe_indexing
 
+from ..exceptions import LEAKAGE_THRESHOLD
 from ._parts import parts
-
-# The normalised mutual information above which labels are told, as in LabelLeakageWarning.
-_TOLD = 0.5
 
 # Rows with which it is tried out what an embedding reads.
 _N_ROWS = 50
@@ -36,7 +35,7 @@ def find_telling_columns(X, targets):
 
 def _telling_columns(columns, labels):
     has_label = labels.notna().to_numpy()
-    labels = labels[has_label].astype(str).to_numpy()
+    labels = np.unique(labels[has_label].to_numpy(dtype=object), return_inverse=True)[1]
     n_classes = len(np.unique(labels))
     if n_classes < 2:
         return []
@@ -54,7 +53,7 @@ def _telling_columns(columns, labels):
         columns: float(normalized_mutual_info_score(labels, codes))
         for columns, codes in groups.items()
     }
-    return [(columns, value) for columns, value in information.items() if value > _TOLD]
+    return [(columns, value) for columns, value in information.items() if value > LEAKAGE_THRESHOLD]
 
 
 def measure_leakage(estimator, X, targets, telling_columns):
@@ -90,11 +89,12 @@ def measure_leakage(estimator, X, targets, telling_columns):
             inputs = rows()
             for name, labels in targets.items():
                 has_label = np.flatnonzero(labels.notna())
-                labels = labels.iloc[has_label].astype(str)
+                known = labels.iloc[has_label].to_numpy(dtype=object)
+                classes, labels = np.unique(known, return_inverse=True)
                 # One class is told by anything.
-                if len(labels.unique()) > 1:
+                if len(classes) > 1:
                     told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
-                    leakage[name] = max(leakage[name], told if told > _TOLD else 0.0)
+                    leakage[name] = max(leakage[name], told if told > LEAKAGE_THRESHOLD else 0.0)
     return leakage
 
 
@@ -125,7 +125,9 @@ def _tells_a_class(codes, labels):
         return False
     rarer = codes == values[counts.argmin()]
     classes, counts = np.unique(labels[rarer], return_counts=True)
-    return normalized_mutual_info_score(labels == classes[counts.argmax()], rarer) > _TOLD
+    return (
+        normalized_mutual_info_score(labels == classes[counts.argmax()], rarer) > LEAKAGE_THRESHOLD
+    )
 
 
 def _reads(estimator, X, columns):
@@ -137,17 +139,27 @@ def _reads(estimator, X, columns):
     donors[order] = np.roll(order, 1)
     moved = table.copy()
     for i in columns:
-        moved.isetitem(i, table.iloc[donors, i].array)
+        # A Series, of which pandas doesn't guess another type.
+        moved.isetitem(i, table.iloc[donors, i].set_axis(table.index))
     if hasattr(estimator, "transform"):
-        before, after = (side.iloc[:, list(columns)].map(str) for side in (table, moved))
-        rows = np.flatnonzero((before.to_numpy() != after.to_numpy()).any(axis=1))[:_N_ROWS]
+        changed = [
+            [
+                str(before) != str(after)
+                for before, after in zip(table.iloc[:, i], moved.iloc[:, i], strict=True)
+            ]
+            for i in columns
+        ]
+        rows = np.flatnonzero(np.any(changed, axis=0))[:_N_ROWS]
         embed = estimator.transform
     else:
         rows = np.arange(len(table))
         embed = clone(estimator).fit_transform
-    before, again, after = (
-        _dense(embed(_safe_indexing(_like(X, side), rows))) for side in (table, table, moved)
-    )
+    with warnings.catch_warnings():
+        # Of unreadable files, say, which would be named by their rows among these.
+        warnings.simplefilter("ignore", UserWarning)
+        before, again, after = (
+            _dense(embed(_safe_indexing(_like(X, side), rows))) for side in (table, table, moved)
+        )
     # An embedding may draw at random; what it is given then makes no more difference than that.
     noise = np.nanmax(np.abs(again - before), initial=0.0)
     return not np.allclose(before, after, atol=max(1e-8, 2 * noise), equal_nan=True)

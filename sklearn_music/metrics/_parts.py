@@ -19,7 +19,7 @@ def parts(estimator, rows):
     Yields
     ------
     part : estimator
-        The estimator, a step, a block, the best one of a search, and theirs.
+        The estimator, a step, a block, the best one of a search, what another wraps, and theirs.
     rows : callable
         Returns the rows that the part is given.
     """
@@ -36,6 +36,8 @@ def parts(estimator, rows):
             yield from parts(block, rows)
     elif hasattr(estimator, "best_estimator_"):
         yield from parts(estimator.best_estimator_, rows)
+    elif hasattr(estimator, "estimator_"):  # SkipMissing, for one
+        yield from parts(estimator.estimator_, rows)
 
 
 def fitted_with_labels(estimator):
@@ -48,11 +50,12 @@ def fitted_with_labels(estimator):
     ]
 
 
-def with_seed(estimator, seed):
-    """Give every random step of an estimator the seed, and return it."""
+def with_seed(estimator, seed, *, overwrite=True):
+    """Give every random step of an estimator the seed, or those that have none, and return it."""
     names = [
         name
-        for name in estimator.get_params()
+        for name, value in estimator.get_params().items()
         if name == "random_state" or name.endswith("__random_state")
+        if overwrite or value is None
     ]
     return estimator.set_params(**dict.fromkeys(names, seed))

@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
@@ -38,7 +39,9 @@ def silhouette_scorer(space="reference"):
     scorer : callable
         Called with a fitted estimator that has `predict`, and rows X; y is ignored. It
         returns the mean silhouette, in [-1, 1], higher is better; 0 where there are no two
-        clusters, as Rousseeuw sets it for a cluster of one row.
+        clusters, as Rousseeuw sets it for a cluster of one row. Samples with the label -1
+        (missing samples, or noise) are left out, and so are those that are missing in the space:
+        all of their features are NaN there.
 
     See Also
     --------
@@ -74,13 +77,13 @@ def silhouette_scorer(space="reference"):
 
 def _silhouette(estimator, X, y=None, *, space):
     check_predicts(estimator)
-    clusters = estimator.predict(X)
+    clusters = np.asarray(estimator.predict(X))
     if space is None:
         if isinstance(estimator, Pipeline) and len(estimator) > 1:
             X = estimator[:-1].transform(X)
         space = "passthrough"
     is_reference = isinstance(space, str) and space == "reference"
-    return ReferenceSpace(X, None if is_reference else space).silhouette(clusters)
+    return ReferenceSpace(X, None if is_reference else space).silhouette(clusters, clusters != -1)
 
 
 def elbo_scorer(estimator, X, y=None):
@@ -92,7 +95,7 @@ def elbo_scorer(estimator, X, y=None):
     Parameters
     ----------
     estimator : estimator
-        A fitted VAE, ConvVAE, BetaCVAE or VaDE, or a Pipeline, ColumnTransformer or
+        A fitted VAE, ConvVAE, BetaCVAE, TrackVAE or VaDE, or a Pipeline, ColumnTransformer or
         FeatureUnion with one somewhere inside.
     X : array-like or DataFrame
         Rows, held out, as the estimator takes them.
@@ -142,9 +145,9 @@ def elbo_scorer(estimator, X, y=None):
     if len(embedders) != 1:
         names = ", ".join(type(part).__name__ for part, _ in embedders) or "none"
         raise ValueError(
-            "Expected one embedder (VAE, ConvVAE, BetaCVAE or VaDE) in the estimator, got "
-            f"{names}. Score another model by its clusters (silhouette_scorer, stability_score), "
-            "and one of several embedders by its own score method."
+            "Expected one embedder (VAE, ConvVAE, BetaCVAE, TrackVAE or VaDE) in the estimator, "
+            f"got {names}. Score another model by its clusters (silhouette_scorer, "
+            "stability_score), and one of several embedders by its own score method."
         )
     ((embedder, rows),) = embedders
     return embedder.score(rows())

@@ -58,7 +58,8 @@ def stability_score(
     -------
     stability : float
         The mean adjusted Rand index of all pairs: 1 where all agree, 0 where they agree by
-        chance only.
+        chance only. Samples that no fit puts into a cluster (label -1: missing samples, or
+        noise) are left out; 0 if that leaves none.
 
     Raises
     ------
@@ -107,11 +108,17 @@ def stability_score(
     clusterings = Parallel(n_jobs=n_jobs)(
         delayed(_clusters)(estimator, X, rows, seed) for rows, seed in fits
     )
+    # What is missing has the label -1 each time, which is no agreement of the clusterings.
+    is_clustered = np.zeros(n_samples, dtype=bool)
+    for (rows, _), clusters in zip(fits, clusterings, strict=True):
+        is_clustered[rows[np.asarray(clusters) != -1]] = True
     agreements = []
     for (i, (rows, _)), (j, (others, _)) in combinations(enumerate(fits), 2):
-        _, here, there = np.intersect1d(rows, others, assume_unique=True, return_indices=True)
-        agreements.append(adjusted_rand_score(clusterings[i][here], clusterings[j][there]))
-    return float(np.mean(agreements))
+        shared, here, there = np.intersect1d(rows, others, assume_unique=True, return_indices=True)
+        here, there = here[is_clustered[shared]], there[is_clustered[shared]]
+        if len(here):
+            agreements.append(adjusted_rand_score(clusterings[i][here], clusterings[j][there]))
+    return float(np.mean(agreements)) if agreements else 0.0
 
 
 def _clusters(estimator, X, rows, seed):

@@ -5,7 +5,8 @@ import pandas as pd
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from ._groups import by_name, embed_and_cluster, number_groups
+from ..metrics._samples import by_name
+from ._groups import embed_and_cluster, number_groups
 from ._matplotlib import font_families, make_panels, plain
 
 
@@ -85,7 +86,7 @@ class ClusterCompositionDisplay:
         labels : array-like of shape (n_tracks,)
             Labels; missing ones are a column of their own.
         clusters : array-like of shape (n_tracks,)
-            The clusters of the same tracks.
+            The clusters of the same tracks; -1 (noise, or missing tracks) is a row of its own.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -94,20 +95,20 @@ class ClusterCompositionDisplay:
         display : ClusterCompositionDisplay
             The display, drawn.
         """
-        check_consistent_length(labels, clusters)
-        labels = by_name(labels)
+        labels = by_name(labels, "label")
         if len(labels) != 1:
             raise ValueError(
                 f"Got {len(labels)} columns of labels, {list(labels)}, expected one: draw each on "
                 "axes of its own."
             )
         ((name, labels),) = labels.items()
-        labels, label_names = number_groups(labels)
-        clusters, cluster_names = number_groups(clusters)
+        check_consistent_length(labels, clusters)
+        labels, label_names, _ = number_groups(labels)
+        clusters, cluster_names, _ = number_groups(clusters)
         counts = pd.DataFrame(
             contingency_matrix(clusters, labels),
-            index=pd.Index(cluster_names, name="cluster"),
-            columns=pd.Index(label_names, name=name),
+            index=pd.Index(cluster_names, name="cluster", dtype=object),
+            columns=pd.Index(label_names, name=name, dtype=object),
         )
         return cls(counts).plot(ax=ax)
 

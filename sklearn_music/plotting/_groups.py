@@ -4,29 +4,25 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _num_samples
 
 MISSING = "missing"
 
 
-def by_name(y):
-    """Return labels by name, where there is one column of them or several."""
-    if isinstance(y, (dict, pd.DataFrame)):
-        return dict(y)
-    return {getattr(y, "name", None) or "label": y}
-
-
 def number_groups(groups):
-    """Return the number of each track's group, and the groups' names.
+    """Return the number of each track's group, the groups' names, and whether any is missing.
 
     Groups are sorted, numbers as numbers; tracks without a group are the last one.
     """
-    groups = pd.Series(column_or_1d(np.asarray(groups, dtype=object)))
+    groups = column_or_1d(np.asarray(groups, dtype=object))
     numbers, names = pd.factorize(groups, sort=True)
     names = [str(name) for name in names]
-    if (numbers < 0).any():
+    any_missing = bool((numbers < 0).any())
+    if any_missing:
         numbers = np.where(numbers < 0, len(names), numbers)
-        names.append(MISSING)
-    return numbers, names
+        # There may be a label of this name.
+        names.append(f"({MISSING})" if MISSING in names else MISSING)
+    return numbers, names, any_missing
 
 
 def embed_and_cluster(pipeline, X):
@@ -41,9 +37,10 @@ def embed_and_cluster(pipeline, X):
         return Z, clusterer.predict(Z)
     # Some clusterers know the clusters of no tracks but their own.
     clusters = getattr(clusterer, "labels_", ())
-    if len(clusters) != len(Z):
+    n_tracks = _num_samples(Z)  # a sparse matrix has no length
+    if len(clusters) != n_tracks:
         raise ValueError(
-            f"Got {len(Z)} tracks, and a pipeline that ends in {type(clusterer).__name__}, which "
+            f"Got {n_tracks} tracks, and a pipeline that ends in {type(clusterer).__name__}, which "
             f"has no predict: pass the {len(clusters)} tracks that it was fitted to."
             if len(clusters)
             else f"Got a pipeline that ends in {type(clusterer).__name__}, expected a clusterer: "

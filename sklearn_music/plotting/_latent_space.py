@@ -1,12 +1,14 @@
 """The map of the tracks."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from ._groups import MISSING, by_name, embed_and_cluster, number_groups
+from ..metrics._samples import by_name, is_present
+from ._groups import embed_and_cluster, number_groups
 from ._matplotlib import COLORS, MARKERS, font_families, make_panels, plain
 
 _GROUPS_PER_COLUMN = 20
@@ -18,7 +20,8 @@ class LatentSpaceDisplay:
     Parameters
     ----------
     points : array-like of shape (n_tracks, 2)
-        Where each track is drawn.
+        Where each track is drawn. A missing track, whose row is NaN, is not drawn; the legends
+        count such tracks.
     colorings : dict or DataFrame of str to array-like of shape (n_tracks,)
         One panel for each: its title, and the group of each track. A track whose group
         is missing is grey.
@@ -87,7 +90,10 @@ class LatentSpaceDisplay:
             clusters of these tracks.
         """
         Z, clusters = embed_and_cluster(pipeline, X)
-        colorings = {"cluster": clusters, **({} if y is None else by_name(y))}
+        labels = {} if y is None else by_name(y, "label")
+        if "cluster" in labels:
+            raise ValueError('The name "cluster" is taken: call the labels by another.')
+        colorings = {"cluster": clusters, **labels}
         return cls.from_predictions(Z, colorings, method=method, random_state=random_state, ax=ax)
 
     @classmethod
@@ -98,7 +104,8 @@ class LatentSpaceDisplay:
         ----------
         Z : array-like of shape (n_tracks, n_components)
             The latent space; with one or two components, or with all tracks in one
-            place, it is drawn as it is.
+            place, it is drawn as it is. A sparse matrix is drawn too. Missing tracks, whose rows
+            are NaN, are left out.
         colorings : dict or DataFrame of str to array-like of shape (n_tracks,)
             One panel for each, ``{"cluster": ..., "genre": ...}`` for example.
         method : {"tsne", "pca", "umap"}, default="tsne"
@@ -120,7 +127,8 @@ class LatentSpaceDisplay:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If Z contains NaN, or there are less than three tracks for UMAP.
+            If rows of Z are NaN in part, or all of them are NaN, or there are less than three
+            tracks for UMAP.
 
         References
         ----------
@@ -131,14 +139,20 @@ class LatentSpaceDisplay:
         """
         if method not in _PROJECTIONS:
             raise ValueError(f"Got method={method!r}, expected one of {sorted(_PROJECTIONS)}.")
-        Z = check_array(Z)
+        Z = Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+        present = is_present(Z)
+        if not present.any():
+            raise ValueError(f"All {len(Z)} tracks are missing: their rows of Z are NaN.")
+        n_tracks, Z = len(Z), check_array(Z[present])
         if Z.shape[1] > 2 and np.ptp(Z, axis=0).any():
             axis_name, project = _PROJECTIONS[method]
             points = project(Z, random_state)
         else:
             axis_name = "component"
             points = np.pad(Z[:, :2], [(0, 0), (0, max(0, 2 - Z.shape[1]))])
-        return cls(points, colorings, axis_name=axis_name).plot(ax=ax)
+        everywhere = np.full((n_tracks, 2), np.nan)
+        everywhere[present] = points
+        return cls(everywhere, colorings, axis_name=axis_name).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the panels.
@@ -154,24 +168,31 @@ class LatentSpaceDisplay:
             The display.
         """
         points = np.asarray(self.points)
-        colorings = dict(self.colorings)
+        colorings = by_name(self.colorings, "label")
         if not colorings:
             raise ValueError("Got no colorings, expected one per panel, such as the clusters.")
         check_consistent_length(points, *colorings.values())
+        is_drawn = is_present(points)
+        n_left_out = int(np.sum(~is_drawn))
         panels = {name: number_groups(groups) for name, groups in colorings.items()}
         legend_columns = {
-            title: -(-len(names) // _GROUPS_PER_COLUMN) for title, (_, names) in panels.items()
+            title: -(-len(names) // _GROUPS_PER_COLUMN) for title, (_, names, _) in panels.items()
         }
         widths = [5.5 + 1.3 * n_columns for n_columns in legend_columns.values()]
         self.ax_ = make_panels(
             ax, 1, len(panels), panel_size=(np.mean(widths), 5), width_ratios=widths
         ).ravel()
         self.figure_ = self.ax_[0].figure
-        for panel, (title, (numbers, names)) in zip(self.ax_, panels.items(), strict=True):
+        for panel, (title, (numbers, names, any_missing)) in zip(
+            self.ax_, panels.items(), strict=True
+        ):
             handles, entries = [], []
             for i, name in enumerate(names):
-                chosen = numbers == i
-                color = "#BBBBBB" if name == MISSING else COLORS[i % len(COLORS)]
+                chosen = (numbers == i) & is_drawn
+                if not chosen.any():
+                    continue  # all of its tracks are missing
+                is_missing = any_missing and i == len(names) - 1
+                color = "#BBBBBB" if is_missing else COLORS[i % len(COLORS)]
                 handles.append(
                     panel.scatter(
                         *points[chosen].T,
@@ -183,7 +204,10 @@ class LatentSpaceDisplay:
                     )
                 )
                 entries.append(plain(f"{name} ({chosen.sum()})"))
-            families = font_families([str(title), *entries])
+            if n_left_out:
+                handles.append(panel.scatter([], [], color="none"))
+                entries.append(f"not drawn: missing ({n_left_out})")
+            families = font_families([plain(title), *entries])
             panel.set_title(plain(title), fontfamily=families)
             panel.set(
                 xticks=[], yticks=[], xlabel=f"{self.axis_name} 1", ylabel=f"{self.axis_name} 2"

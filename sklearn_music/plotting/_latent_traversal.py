@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_scalar
 
+from ..metrics._samples import is_present
 from ._matplotlib import make_panels
 from ._spectrograms import SpectrogramCodec, draw_spectrogram
 
@@ -113,9 +114,13 @@ class LatentTraversalDisplay:
         codec = SpectrogramCodec(pipeline)
         Z, known = codec.encode(X)
         n_tracks, n_components = Z.shape
-        if n_tracks < 2:
-            raise ValueError(f"Got {n_tracks} track, expected at least 2: they tell how far to go.")
-        deviations = Z.std(axis=0)
+        present = is_present(Z)
+        if present.sum() < 2:
+            raise ValueError(
+                f"Got {n_tracks} tracks, of which {present.sum()} have a latent vector, expected "
+                "at least 2: they tell how far to go."
+            )
+        deviations = Z[present].std(axis=0)
         if components is None:
             components = np.argsort(-deviations, kind="stable")[:3]
         components = np.atleast_1d(components).tolist()
@@ -124,8 +129,10 @@ class LatentTraversalDisplay:
                 f"Got components={components}, expected numbers from 0 to {n_components - 1}."
             )
         if row is None:
-            center, known = Z.mean(axis=0), {}
+            center, known = Z[present].mean(axis=0), {}
         elif row in range(n_tracks):
+            if not present[row]:
+                raise ValueError(f"Got row={row}, a missing track: it has no latent vector.")
             center, known = Z[row], {name: values[row] for name, values in known.items()}
         else:
             raise ValueError(f"Got row={row!r}, expected a number from 0 to {n_tracks - 1}.")

@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 
+from ..metrics._samples import readable
+
 # Okabe and Ito's colours, which the colour-blind can tell apart; black comes last.
 COLORS = [
     "#0072B2",
@@ -16,6 +18,7 @@ COLORS = [
     "#F0E442",
     "#000000",
 ]
+_N_CHARACTERS = 60
 MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
 
 
@@ -52,8 +55,17 @@ def make_panels(ax, n_rows, n_columns, *, panel_size, **kwargs):
 
 
 def plain(text):
-    """Return a text that matplotlib does not take for a formula."""
-    return str(text).replace("$", r"\$")
+    """Return a text that matplotlib draws as it is: no formula, no control character, not too long.
+
+    One that is longer would leave no room for the picture.
+    """
+    text = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cc" else character
+        for character in readable(text).replace("\t", " ").replace("\n", " ")
+    )
+    if len(text) > _N_CHARACTERS:
+        text = text[: _N_CHARACTERS - 1] + "…"
+    return text.replace("$", r"\$")
 
 
 def font_families(texts):

@@ -100,8 +100,7 @@ class ReconstructionDisplay:
             If the pipeline has no such extractor, or no embedder behind it.
         """
         codec = SpectrogramCodec(pipeline)
-        Z, known = codec.encode(X)
-        reconstructions = codec.decode(Z, **known)
+        reconstructions = codec.reconstruct(X)
         return cls(codec.spectrograms(X), reconstructions, names=names, **codec.axes).plot(ax=ax)
 
     def plot(self, ax=None):
@@ -151,7 +150,7 @@ class ReconstructionDisplay:
             ax, len(originals), len(columns), panel_size=(4.3, 2.6), sharex=True, sharey=True
         )
         self.figure_ = self.ax_[0, 0].figure
-        families = font_families(names)
+        families = font_families([plain(name) for name in names])
         for column, (title, (images, colors)) in enumerate(columns.items()):
             for panel, image in zip(self.ax_[:, column], images, strict=True):
                 mesh = draw_spectrogram(panel, image, self, **colors)

@@ -8,6 +8,7 @@ from sklearn.utils import _safe_indexing
 
 from ..embedding import BetaCVAE, TrackVAE
 from ..features import SpectrogramExtractor
+from ..metrics._samples import is_present
 
 
 def draw_spectrogram(panel, image, display, **kwargs):
@@ -52,6 +53,8 @@ class SpectrogramCodec:
                 f"Got {pipeline!r}, in which no embedder follows the SpectrogramExtractor: a step "
                 "with n_components and inverse_transform, such as a VAE or PCA."
             )
+        # As a step that skips missing samples does: what it wraps.
+        self._embedder = getattr(links[embedders[-1]], "estimator_", links[embedders[-1]])
         self._columns = [link.columns for link in reversed(links) if isinstance(link, _Block)]
         self._links = links[: embedders[-1] + 1]
         self.extractor = links[0]
@@ -76,7 +79,10 @@ class SpectrogramCodec:
         return self._as_images(self.extractor.transform(X))
 
     def encode(self, X):
-        """Return the places of tracks in the latent space, and what else decodes them, by name."""
+        """Return the latent vectors of tracks, and what else decodes them, by name.
+
+        Of a missing track, of which nothing is known, all of it is NaN.
+        """
         # The last block is the outermost: it brings its own columns to where the links meet.
         is_block = [isinstance(link, _Block) for link in self._links]
         for columns in self._columns[: len(self._columns) - sum(is_block)]:
@@ -86,19 +92,33 @@ class SpectrogramCodec:
         for link in links:
             X = link.transform(X)
         known = {}
-        if isinstance(embedder, BetaCVAE):
-            known["condition"] = np.asarray(X)[:, embedder._condition_columns]
-        elif isinstance(embedder, TrackVAE):
-            known["level"] = embedder.levels(X)
+        if isinstance(self._embedder, BetaCVAE):
+            known["condition"] = np.asarray(X)[:, self._embedder._condition_columns]
+        elif isinstance(self._embedder, TrackVAE):
+            known["level"] = self._embedder.levels(X)
         return np.asarray(embedder.transform(X)), known
 
     def decode(self, Z, **known):
-        """Return the spectrograms at places in the latent space."""
-        *links, embedder = self._links[1:]
-        X = np.asarray(embedder.inverse_transform(Z, **known))
-        for link in reversed(links):
-            X = np.asarray(link.inverse_transform(X))
+        """Return the spectrograms at latent vectors."""
+        X = self._embedder.inverse_transform(Z, **known)
+        for link in reversed(self._links[1:-1]):
+            X = link.inverse_transform(np.asarray(X))
         return self._as_images(X)
+
+    def reconstruct(self, X):
+        """Return what the decoder makes of tracks; NaN of those that have no latent vector."""
+        Z, known = self.encode(X)
+        present = is_present(Z)
+        if not present.any():
+            raise ValueError(
+                f"All {len(Z)} tracks are missing (they have no latent vector): show tracks of "
+                "which something is known."
+            )
+        known = {name: np.asarray(values)[present] for name, values in known.items()}
+        images = self.decode(Z[present], **known)
+        everything = np.full((len(Z), *images.shape[1:]), np.nan, dtype=images.dtype)
+        everything[present] = images
+        return everything
 
     def _as_images(self, X):
         return np.asarray(X).reshape(-1, *self.extractor.image_shape_)
@@ -141,4 +161,5 @@ def _steps(estimator):
 
 
 def _is_embedder(step):
+    step = getattr(step, "estimator_", step)
     return hasattr(step, "n_components") and hasattr(step, "inverse_transform")

@@ -1,13 +1,13 @@
 """What the page says of each cluster."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ..features import LyricVectorizer
 from ..features._stop_words import BENGALI, ENGLISH
-from ..plotting._groups import by_name
+from ..metrics._samples import as_labels, by_name
 
 NOISE = "noise"
 
@@ -27,13 +27,26 @@ class Cluster(NamedTuple):
     outliers: list[int]  # the farthest from the centre first
 
 
-def name_clusters(labels):
-    """Return the name of each track's cluster, and the names in order, noise last."""
+def name_clusters(labels, present):
+    """Return the name of each track's cluster, and the names in order, noise last.
+
+    A track that is not present has none.
+    """
+    found = np.unique(labels[present]).tolist()
     names = {
         label: NOISE if label == -1 else f"cluster {label}"
-        for label in sorted(np.unique(labels).tolist(), key=lambda label: (label == -1, label))
+        for label in sorted(found, key=lambda label: (label == -1, label))
     }
-    return np.array([names[label] for label in labels.tolist()], dtype=object), list(names.values())
+    clusters = [
+        names[label] if is_present else None
+        for label, is_present in zip(labels.tolist(), present, strict=True)
+    ]
+    return np.array(clusters, dtype=object), list(names.values())
+
+
+def count(groups):
+    """Return the number of tracks of each group that is known, the largest first."""
+    return dict(Counter(group for group in groups if group is not None).most_common())
 
 
 def describe_clusters(Z, clusters, order, targets, words):
@@ -44,7 +57,7 @@ def describe_clusters(Z, clusters, order, targets, words):
     Z : ndarray or sparse matrix of shape (n_tracks, n_components)
         What the clusterer was given.
     clusters : ndarray of shape (n_tracks,)
-        The name of each track's cluster.
+        The name of each track's cluster, None where it has none.
     order : list of str
         The names.
     targets : dict of str to Series of shape (n_tracks,)
@@ -60,10 +73,7 @@ def describe_clusters(Z, clusters, order, targets, words):
         outliers = by_distance[len(typical) :][::-1][:_N_OUTLIERS]
         if name == NOISE:  # which has no centre
             typical = outliers = rows[:0]
-        composition = {
-            target: {str(label): int(n) for label, n in labels.iloc[rows].value_counts().items()}
-            for target, labels in targets.items()
-        }
+        composition = {target: count(labels.iloc[rows]) for target, labels in targets.items()}
         described.append(
             Cluster(
                 name,
@@ -130,10 +140,10 @@ def check_targets(y, n_tracks):
     if y is None:
         return {}
     targets = {}
-    for name, labels in by_name(y).items():
+    for name, labels in by_name(y, "label").items():
         if name == "cluster":
             raise ValueError('The name "cluster" is taken: call the target by another.')
-        labels = pd.Series(np.asarray(labels, dtype=object))
+        labels = as_labels(labels)
         if len(labels) != n_tracks:
             raise ValueError(
                 f"Got {len(labels)} labels of the target {name!r} for {n_tracks} tracks, expected "
@@ -141,5 +151,5 @@ def check_targets(y, n_tracks):
             )
         if labels.isna().all():
             raise ValueError(f"All labels of the target {name!r} are missing: leave it out.")
-        targets[str(name)] = labels.where(labels.isna(), labels.astype(str)).replace(np.nan, None)
+        targets[name] = labels
     return targets

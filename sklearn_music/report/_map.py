@@ -49,7 +49,7 @@ def draw(points, columns):
     Parameters
     ----------
     points : ndarray of shape (n_tracks, 2)
-        Where each track is drawn.
+        Where each track is drawn; NaN for one that is not.
     columns : dict of str to list of length n_tracks
         What is known of each track; among them ``color``, ``marker`` and what the
         tooltip shows.

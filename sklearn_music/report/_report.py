@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
@@ -20,15 +21,19 @@ from .. import __version__
 from ..embedding._base import BaseEmbedder, against_collapse, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
+from ..metrics import check_confounders
 from ..metrics._parts import fitted_with_labels, parts
+from ..metrics._samples import as_pandas, is_present, readable
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
 from ..plotting._matplotlib import import_pyplot
-from ._clusters import check_targets, describe_clusters, name_clusters, top_words
+from ._clusters import check_targets, count, describe_clusters, name_clusters, top_words
 from ._excerpts import as_uri, embed, find_titles, link, shorten
 from ._scores import THIS, choose_features, score_table
 
 _N_RECONSTRUCTIONS = 4
+_NO_CLUSTER = "no cluster"
+_COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
 _N_NAMED = 3  # of the tracks that a warning is about
 
 
@@ -89,6 +94,12 @@ class ClusterReport:
     far from it. The words of a cluster are those whose mean TF-IDF in it exceeds that in all
     lyrics the most. The map is t-SNE's [1]_: near is alike, far says little.
 
+    A track that the pipeline has no latent vector of (neither readable audio nor lyrics, say) has
+    no cluster: it is not on the map, and is listed with the reason. In the scores, such tracks
+    count as one more cluster. Where a cluster depends on what should not matter, such as
+    missing lyrics or the sample rate of the files, a warning says so (see
+    `sklearn_music.metrics.check_confounders`).
+
     Titles and lyrics are shown as text, whatever is in them, and the page's content security
     policy keeps it from loading anything but the tracks' files.
 
@@ -119,7 +130,7 @@ class ClusterReport:
     @validate_params(
         {
             "pipeline": "no_validation",
-            "tracks": [pd.DataFrame],
+            "tracks": "no_validation",
             "y": ["array-like", dict, None],
             "title": [str],
             "audio": [StrOptions({"link", "embed"})],
@@ -146,6 +157,8 @@ class ClusterReport:
         random_state=0,
     ):
         _check_pipeline(pipeline)
+        tracks = as_pandas(tracks)
+        _check_table(tracks)
         _import_page()
         import_pyplot()
         self.pipeline = pipeline
@@ -174,13 +187,21 @@ class ClusterReport:
             The file.
         """
         path = Path(path)
-        path.write_text(self._page, encoding="utf-8")
+        page = self._page
+        # Under another name at first, so that no reader finds half of a page.
+        unfinished = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        try:
+            unfinished.write_text(page, encoding="utf-8")
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         return path
 
     def _repr_html_(self):
         """Return the page in a frame of its own, for a notebook."""
+        title = html.escape(readable(self.title))
         return (
-            f'<iframe srcdoc="{html.escape(self._page)}" title="{html.escape(self.title)}" '
+            f'<iframe srcdoc="{html.escape(self._page)}" title="{title}" '
             'sandbox="allow-scripts" style="width: 100%; height: 800px; border: 0"></iframe>'
         )
 
@@ -197,9 +218,26 @@ class ClusterReport:
             Z, labels = embed_and_cluster(self.pipeline, tracks)
         notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
         Z = Z.to_numpy() if isinstance(Z, pd.DataFrame) else Z
-        clusters, order = name_clusters(np.asarray(labels))
+        failures = {
+            row: error
+            for part in self._parts(BaseEstimator)
+            for row, error in getattr(part, "failures_", {}).items()
+        }
+        present, labels = is_present(Z), np.asarray(labels)
+        if not present.any():
+            raise ValueError(
+                f"The pipeline has no latent vector of any of the {len(tracks)} tracks: pass some "
+                "that can be read."
+            )
+        clusters, order = name_clusters(labels, present)
         if len(order) == 1:
             notes.append(f"All tracks are in one cluster, {order[0]}.")
+        if not present.all():
+            notes.append(
+                f"{np.sum(~present)} of {len(tracks)} tracks have no cluster: they are listed "
+                "below."
+            )
+        notes += self._about_confounders(np.where(present, labels.astype(object), -1))
 
         words = {}
         if "lyrics" in tracks:
@@ -215,15 +253,18 @@ class ClusterReport:
         scores = about_features = None
         if targets:
             features, about_features = choose_features(tracks, self._extractor, self.features)
-            scores = score_table(
-                embedding,
-                clusters,
-                tracks,
-                targets,
-                features=features,
-                n_seeds=self.n_seeds,
-                random_state=seeds[0],
-            )
+            try:
+                scores = score_table(
+                    embedding,
+                    clusters,
+                    tracks,
+                    targets,
+                    features=features,
+                    n_seeds=self.n_seeds,
+                    random_state=seeds[0],
+                )
+            except AudioError as error:  # none of the files can be read
+                notes.append(f"No scores are shown: {error}")
             told = {}
             if scores is not None:
                 this = scores[scores["embedding"] == THIS]
@@ -237,33 +278,39 @@ class ClusterReport:
         embedders = self._parts(BaseEmbedder)
         notes[:0] = [_about_collapse(embedder) for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
-        titles = find_titles(tracks)
+        titles = find_titles(_readable_names(tracks))
         sources, about_audio = self._sources(titles, first)
-        colorings = {"cluster": (pd.Series(clusters), order)} | {
-            name: (y, y.value_counts().index.tolist()) for name, y in targets.items()
+        colorings = {"cluster": (clusters, order)} | {
+            name: (y, list(count(y))) for name, y in targets.items()
         }
         legends, columns = _color(colorings, _map.looks)
         columns |= {
             "title": titles,
-            "cluster": clusters.tolist(),
+            "cluster": [_NO_CLUSTER if cluster is None else cluster for cluster in clusters],
             "lyrics": [
                 "" if pd.isna(text) else shorten(text)
                 for text in tracks.get("lyrics", [None] * len(tracks))
             ],
             "audio": sources,
         }
+        points = np.full((len(tracks), 2), np.nan)
+        points[present] = _map.project(Z[present], seeds[1])
         nonce = secrets.token_urlsafe(16)
-        return environment.get_template("page.html").render(
+        page = environment.get_template("page.html").render(
             title=self.title,
             version=__version__,
             nonce=nonce,
             bokeh=_map.scripts(),
-            map=_map.draw(_map.project(Z, seeds[1]), columns),
+            map=_map.draw(points, columns),
             notes=[note for note in [*notes, *about_audio] if note],
             n_tracks=len(tracks),
             titles=titles,
             has_audio=any(sources),
             clusters=described,
+            missing={
+                row: failures.get(row, "nothing is known of it, neither audio nor lyrics.")
+                for row in np.flatnonzero(~present).tolist()
+            },
             legends=legends,
             scores=scores,
             this=THIS,
@@ -276,6 +323,25 @@ class ClusterReport:
             ],
             pipeline=repr(self.pipeline),
         )
+        return readable(page)
+
+    def _about_confounders(self, labels):
+        """Return a sentence for each property of the files that a cluster depends on."""
+        extractor = self._extractor or SpectrogramExtractor()
+        table = check_confounders(
+            self.tracks,
+            labels,
+            sample_rate=extractor.sample_rate,
+            offset=extractor.offset,
+            n_jobs=extractor.n_jobs,
+        )
+        found = table.loc[table["is_strong"], "message"].tolist()
+        if found:
+            found.append(
+                "So these clusters may follow what is known of the tracks, or how they were "
+                "recorded, rather than the music."
+            )
+        return found
 
     def _parts(self, kind):
         """Return the parts of the pipeline that are of a kind."""
@@ -378,16 +444,41 @@ def _import_page():
     return environment, _map
 
 
+def _check_table(tracks):
+    if not isinstance(tracks, pd.DataFrame):
+        raise ValueError(
+            f"Got a {type(tracks).__name__} as the 'tracks' parameter, expected a DataFrame."
+        )
+    for name in _COLUMNS:
+        if (n_columns := tracks.columns.tolist().count(name)) > 1:
+            raise ValueError(
+                f"Got a table with {n_columns} columns {name!r}, expected one: rename the others."
+            )
+
+
+def _readable_names(tracks):
+    """Return the columns that name tracks, as texts that can be written."""
+    names = {
+        name: [readable(cell) if isinstance(cell, (str, os.PathLike)) else cell for cell in column]
+        for name, column in tracks.items()
+        if name in _COLUMNS and name != "lyrics"
+    }
+    return pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in names.items()}).set_axis(
+        tracks.index
+    )
+
+
 def _color(colorings, looks):
     """Return the legend of each colouring, and the columns that the map draws it from."""
     legends, columns = {}, {}
     for i, (name, (groups, order)) in enumerate(colorings.items()):
         look = looks(order)
-        counts = groups.value_counts()
-        legends[name] = [(group, *look[group], int(counts[group])) for group in order]
+        counts = count(groups)
+        legends[name] = [(group, *look[group], counts[group]) for group in order]
         unknown = ("#b0b0b0", "circle", "●")
-        if groups.isna().any():
-            legends[name].append(("no label", *unknown, int(groups.isna().sum())))
+        if n_unknown := len(groups) - sum(counts.values()):
+            entry = _NO_CLUSTER if name == "cluster" else "no label"
+            legends[name].append((entry, *unknown, n_unknown))
         drawn = [look.get(group, unknown) for group in groups]
         columns[f"color_{i}"] = [color for color, _, _ in drawn]
         columns[f"marker_{i}"] = [marker for _, marker, _ in drawn]

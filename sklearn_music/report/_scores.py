@@ -4,17 +4,14 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from ..features import LyricVectorizer, SpectrogramExtractor
+from ..features import LyricVectorizer
 from ..metrics import compare_embeddings
 from ..metrics._clustering import CLUSTERING_SCORES
 from ..metrics._leakage import find_telling_columns, measure_leakage
-from ..metrics._reference import ReferenceSpace
+from ..metrics._reference import ReferenceSpace, pooled_mfccs
+from ..metrics._samples import drop_unlabelled
 
 THIS = "this pipeline"
 
@@ -29,11 +26,12 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
     embedding : Pipeline
         The fitted pipeline without its clusterer.
     clusters : ndarray of shape (n_tracks,)
-        The clusters of the one fit that the page shows.
+        The clusters of the one fit that the page shows, None where a track has none.
     tracks : DataFrame of length n_tracks
         The tracks.
     targets : dict of str to Series of shape (n_tracks,)
-        Labels; tracks whose label is missing are not scored.
+        Labels; tracks whose label is missing are not scored. Tracks without a cluster are scored
+        as one more cluster, and left out of the silhouette.
     features : transformer
         Makes what the baselines cluster, and the space of the silhouettes, of the table.
     n_seeds : int
@@ -42,10 +40,14 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
         Where the seeds come from.
     """
     # One class is found by any clusters.
-    targets = {name: labels for name, labels in targets.items() if len(labels.unique()) > 1}
+    targets = {
+        name: labels for name, labels in targets.items() if len(labels.dropna().unique()) > 1
+    }
     if not targets:
         return None
-    n_clusters = len(np.unique(clusters))
+    present = np.array([cluster is not None for cluster in clusters])
+    n_clusters = len(np.unique(clusters[present]))
+    clusters = np.where(present, clusters, "")
     with warnings.catch_warnings():
         # Too few lyrics for so many topics, or unreadable tracks, of which the page tells.
         warnings.simplefilter("ignore", UserWarning)
@@ -69,18 +71,16 @@ def score_table(embedding, clusters, tracks, targets, *, features, n_seeds, rand
     baselines["leakage"] = baselines["target"].map(told_to_baselines).mask(is_chance, 0.0)
     tables = []
     for target, labels in targets.items():
-        known = labels.notna().to_numpy()
+        known, rows = drop_unlabelled(labels)
         row = {
             "embedding": THIS,
             "target": target,
             "leakage": told[target],
             "n_clusters": n_clusters,
-            "n_tracks": int(known.sum()),
-            **{
-                name: score(labels[known], clusters[known])
-                for name, score in CLUSTERING_SCORES.items()
-            },
-            "silhouette": space.silhouette(clusters),
+            "n_tracks": len(known),
+            "n_missing": int(np.sum(~present)),
+            **{name: score(known, clusters[rows]) for name, score in CLUSTERING_SCORES.items()},
+            "silhouette": space.silhouette(clusters, present),
         }
         tables += [pd.DataFrame([row]), baselines[baselines["target"] == target]]
     return pd.concat(tables, ignore_index=True)
@@ -101,11 +101,7 @@ def choose_features(tracks, extractor, features):
     if features is not None:
         return features, "those that the report was given"
     if "audio" in tracks:
-        extractor = clone(extractor or SpectrogramExtractor()).set_params(
-            feature="mfcc", n_mels=128, n_mfcc=20, pooling="stats", verbose=0, on_error="nan"
-        )
-        audio = make_pipeline(extractor, SimpleImputer(), StandardScaler())
-        return ColumnTransformer([("audio", audio, ["audio"])]), "the scaled pooled MFCCs"
+        return pooled_mfccs(extractor), "the scaled pooled MFCCs"
     if "lyrics" in tracks:
         lyrics = LyricVectorizer(64)
         return ColumnTransformer([("lyrics", lyrics, "lyrics")]), "the topics of the lyrics"
