@@ -423,8 +423,12 @@ def test_tables_and_labels_of_other_packages(table, package):
     X, _ = table
     X = X.rename(columns={"genre": "embedding"})
     module = pytest.importorskip(package)
-    pytest.importorskip("pyarrow")
-    convert = module.from_pandas if package == "polars" else module.Table.from_pandas
+
+    def convert(frame):
+        cells = frame.astype(object).where(frame.notna(), None)
+        columns = {name: cells[name].tolist() for name in cells}
+        return module.DataFrame(columns) if package == "polars" else module.table(columns)
+
     labels = X[["embedding"]].assign(leakage=["a", "b", None] * 30)
     embeddings = {"numbers": columns(numbers)}
     kwargs = {"features": columns(numbers), "n_seeds": 1}

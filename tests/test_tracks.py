@@ -7,7 +7,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
 import soundfile
 from joblib.parallel import ThreadingBackend
@@ -277,6 +276,16 @@ def test_any_backend(transformer, paths, backend, n_jobs):
 
 # Columns of all kinds
 
+
+def arrow():
+    """Return pyarrow, which `make unit` installs for the tests that are named after it."""
+    return pytest.importorskip("pyarrow")
+
+
+def over_arrow(cells, dtype=None):
+    return pd.Series(cells, dtype=dtype or pd.ArrowDtype(arrow().string()))
+
+
 COLUMNS = {
     "tuple": tuple,
     "list of lists": lambda x: [[value] for value in x],
@@ -284,23 +293,21 @@ COLUMNS = {
     "array of strings": lambda x: np.array(x, dtype=np.dtypes.StringDType(na_object=None)),
     "pandas str": lambda x: pd.Series(x, index=[7] * len(x)),
     "pandas string": lambda x: pd.Series(x, dtype="string[python]"),
-    "pandas string[pyarrow]": lambda x: pd.Series(x, dtype="string[pyarrow]"),
-    "pandas ArrowDtype": lambda x: pd.Series(x, dtype=pd.ArrowDtype(pa.string())),
+    "pandas string[pyarrow]": lambda x: over_arrow(x, f"string[{arrow().__name__}]"),
+    "pandas ArrowDtype": over_arrow,
     "pandas category": lambda x: pd.Series(x, dtype="category"),
     "pandas Index": pd.Index,
-    "pandas array": lambda x: pd.array(x, dtype="string[pyarrow]"),
+    "pandas array": lambda x: pd.array(x, dtype="string"),
     "pandas frame": lambda x: pd.DataFrame({"column": x}),
-    "pandas frame of ArrowDtype": lambda x: pd.DataFrame({"column": x}).convert_dtypes(
-        dtype_backend="pyarrow"
-    ),
+    "pandas frame of ArrowDtype": lambda x: pd.DataFrame({"column": over_arrow(x)}),
     "polars series": pl.Series,
     "polars categories": lambda x: pl.Series(x, dtype=pl.Categorical),
     "polars frame": lambda x: pl.DataFrame({"column": x}),
-    "pyarrow array": pa.array,
-    "pyarrow large_string": lambda x: pa.array(x, pa.large_string()),
-    "pyarrow dictionary": lambda x: pa.array(x).dictionary_encode(),
-    "pyarrow chunks": lambda x: pa.chunked_array([x[:2], x[2:]]),
-    "pyarrow table": lambda x: pa.table({"column": x}),
+    "pyarrow array": lambda x: arrow().array(x),
+    "pyarrow large_string": lambda x: arrow().array(x, arrow().large_string()),
+    "pyarrow dictionary": lambda x: arrow().array(x).dictionary_encode(),
+    "pyarrow chunks": lambda x: arrow().chunked_array([x[:2], x[2:]]),
+    "pyarrow table": lambda x: arrow().table({"column": x}),
 }
 ESTIMATORS = {
     "spectrogram": SpectrogramExtractor(n_mels=4, n_fft=256, duration=0.1, on_error="nan"),
@@ -329,7 +336,11 @@ def test_columns_of_all_kinds(name, make, paths):
 
 
 @pytest.mark.parametrize("name", ["spectrogram", "encoder", "genre"])
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize(
+    "make",
+    [pd.DataFrame, pl.DataFrame, lambda x: arrow().table(x)],
+    ids=["pandas", "polars", "pyarrow"],
+)
 def test_names_of_columns(name, make, paths):
     estimator = clone(ESTIMATORS[name]).fit(make({"column": paths}))
     assert estimator.feature_names_in_.tolist() == ["column"]
@@ -356,12 +367,13 @@ def test_paths_in_columns(transformer, paths):
     "make",
     [
         pl.Series,
-        pa.array,
+        lambda x: arrow().array(x),
         pd.Series,
         lambda x: pl.DataFrame({"audio": x}),
-        lambda x: pa.table({"audio": x}),
+        lambda x: arrow().table({"audio": x}),
         lambda x: pd.DataFrame({"audio": x}),
     ],
+    ids=["polars", "pyarrow", "pandas", "polars frame", "pyarrow table", "pandas frame"],
 )
 def test_waveforms_in_columns(transformer, make, lengths, rng):
     waveforms = [rng.uniform(-1, 1, n).astype(np.float32) for n in lengths]
@@ -408,7 +420,7 @@ def test_what_is_no_column(name, make, paths):
         clone(ESTIMATORS[name]).fit(make(paths))
 
 
-@pytest.mark.parametrize("empty", [[], (), pd.Series([], dtype=str), pl.Series([]), pa.array([])])
+@pytest.mark.parametrize("empty", [[], (), pd.Series([], dtype=str), pl.Series([])])
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_no_tracks(name, empty):
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
@@ -418,20 +430,21 @@ def test_no_tracks(name, empty):
 @pytest.mark.parametrize(
     "column",
     [
-        [None],
-        [np.nan, np.nan],
-        [pd.NA],
-        np.array([np.nan]),
-        np.array([[np.nan], [np.nan]]),
-        pd.Series([None, None]),
-        pd.Series([pd.NA], dtype="string"),
-        pd.Series([None], dtype=pd.ArrowDtype(pa.string())),
-        pl.Series([None, None]),
-        pa.nulls(2),
+        lambda: [None],
+        lambda: [np.nan, np.nan],
+        lambda: [pd.NA],
+        lambda: np.array([np.nan]),
+        lambda: np.array([[np.nan], [np.nan]]),
+        lambda: pd.Series([None, None]),
+        lambda: pd.Series([pd.NA], dtype="string"),
+        lambda: pl.Series([None, None]),
+        lambda: over_arrow([None]),
+        lambda: arrow().nulls(2),
     ],
-    ids=map(str, range(10)),
+    ids=[*map(str, range(8)), "pandas over pyarrow", "pyarrow"],
 )
 def test_all_tracks_missing(transformer, paths, column):
+    column = column()
     transformer.fit(paths)
     for method in (transformer.transform, clone(transformer).fit):
         with pytest.raises(AudioError, match=r"Row 0: got .*a missing value, expected a path"):
