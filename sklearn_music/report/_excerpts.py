@@ -62,13 +62,27 @@ def link(audio):
     return Path(file_stamp(audio).path).as_uri()
 
 
+def scaled(audio):
+    """Return a cell of the column ``audio``, integer samples scaled to floats within ±1.
+
+    Raises
+    ------
+    AudioError
+        If it is an array that is no waveform.
+    """
+    if isinstance(audio, np.ndarray):
+        check_waveform(audio, "the waveform")
+        return as_floats(audio)
+    return audio
+
+
 def embed(audio, *, sample_rate, offset, duration):
     """Return a stretch of a track as a data URI, in MP3, which all browsers play.
 
     Parameters
     ----------
     audio : str, PathLike or ndarray of shape (n_samples,)
-        A file, or a waveform at `sample_rate`.
+        A file, or a waveform of floats at `sample_rate`, as `scaled` returns it.
     sample_rate : int
         That of a waveform, in Hz.
     offset, duration : float
@@ -77,16 +91,18 @@ def embed(audio, *, sample_rate, offset, duration):
     Raises
     ------
     AudioError
-        If the track can't be read.
+        If the track can't be read, or is a waveform of integers.
     """
     if isinstance(audio, (str, os.PathLike)):
         waveform = read_audio(audio, sample_rate=_SAMPLE_RATE, offset=offset, duration=duration)
     elif isinstance(audio, np.ndarray):
+        if audio.dtype.kind != "f":
+            # Clipped at ±1, they would be a square wave at full scale.
+            raise AudioError(f"got a waveform of {audio.dtype}, expected floats within ±1.")
         start = int(offset * sample_rate)
         stretch = audio[start : start + int(duration * sample_rate)]
         check_waveform(stretch, "the waveform")
-        waveform = as_floats(stretch).astype(np.float32)
-        waveform = soxr.resample(waveform, sample_rate, _SAMPLE_RATE)
+        waveform = soxr.resample(stretch.astype(np.float32), sample_rate, _SAMPLE_RATE)
     else:
         raise AudioError(f"got {audio!r}, expected a path or a 1-D array of samples.")
     file = io.BytesIO()

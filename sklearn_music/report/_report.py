@@ -28,7 +28,7 @@ from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
 from ..plotting._matplotlib import import_pyplot
 from ._clusters import check_targets, count, describe_clusters, name_clusters, top_words
-from ._excerpts import as_uri, embed, find_titles, link, shorten
+from ._excerpts import as_uri, embed, find_titles, link, scaled, shorten
 from ._scores import THIS, choose_features, score_table
 
 _N_RECONSTRUCTIONS = 4
@@ -371,7 +371,7 @@ class ClusterReport:
             embeds = self.audio == "embed" or not is_path
             try:
                 if embeds and n_excerpts < self.max_excerpts:
-                    sources[row] = embed(audio, **stretch)
+                    sources[row] = embed(scaled(audio), **stretch)
                     n_excerpts += 1
                 elif is_path:
                     sources[row] = link(audio)
