@@ -49,7 +49,7 @@ WRONG = [
         "monitors valid_loss, but no rows are held out",
     ),
     ({"callbacks": ["early stopping"]}, "expected callbacks of skorch"),
-    ({"callbacks": [lambda net: None]}, "expected callbacks of skorch"),
+    ({"callbacks": [print]}, "expected callbacks of skorch"),
     ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes"),
     ({"channels": ()}, "expected at least 1 size"),
     ({"channels": (8, -1)}, "channels"),
