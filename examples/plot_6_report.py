@@ -40,8 +40,9 @@ report
 # - **The map** is t-SNE's: near is alike, far says little.
 # - **Each cluster** has its labels, its telling words, its typical tracks and its outliers. Listen
 #   to the typical ones first: what do they share? Then to the outliers: what put them there?
-# - **Reconstructions** tell what the latent space keeps of a track. Should they all look the same,
-#   it has kept nothing.
+# - **Reconstructions** show what the latent space keeps of a track. A TrackVAE keeps the mean
+#   spectrum, so it draws stripes: compare them from track to track. If they are all the same, it has
+#   kept nothing.
 #
 # The pictures can be had one by one too:
 
