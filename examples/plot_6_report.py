@@ -41,7 +41,7 @@ report
 # - **Each cluster** has its labels, its telling words, its typical tracks and its outliers. Listen
 #   to the typical ones first: what do they share? Then to the outliers: what put them there?
 # - **Reconstructions** show what the latent space keeps of a track. A TrackVAE keeps the mean
-#   spectrum, so it draws stripes: compare them from track to track. If they are all the same, it has
+#   spectrum, so it draws stripes: compare those of several tracks. If they are all the same, it has
 #   kept nothing.
 #
 # The pictures can be had one by one too:
