@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _num_samples
 
 
 def as_pandas(table):
@@ -64,7 +65,13 @@ def is_present(Z):
         Z = sparse.csr_array(Z)
         is_nan = sparse.csr_array((np.isnan(Z.data), Z.indices, Z.indptr), shape=Z.shape)
         return np.asarray(is_nan.sum(axis=1)).ravel() < Z.shape[1]
-    return ~pd.isna(np.asarray(Z)).all(axis=1)
+    Z = np.asarray(Z)
+    if Z.ndim != 2 or not Z.shape[1]:
+        return np.ones(_num_samples(Z), dtype=bool)
+    present = ~pd.isna(Z[:, 0])
+    # Most samples are present: one column shows it, without a mask of all of them.
+    present[~present] = ~pd.isna(Z[~present]).all(axis=1)
+    return present
 
 
 def readable(text):

@@ -8,7 +8,9 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+from ..metrics._samples import is_present
 
 
 def _has(method):
@@ -84,7 +86,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If all samples are missing, or there are fewer others than clusters.
         """
-        present = ~is_missing(X)
+        present = is_present(X)
         self._check_enough(present)
         estimator = clone(self.estimator)
         params = _check_method_params(X, params, np.flatnonzero(present))
@@ -113,7 +115,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,)
             -1 where a sample is missing.
         """
-        present = ~is_missing(X)
+        present = is_present(X)
         self._check_enough(present)
         estimator = clone(self.estimator)
         params = _check_method_params(X, params, np.flatnonzero(present))
@@ -225,7 +227,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
             The score.
         """
         check_is_fitted(self)
-        present = ~is_missing(X)
+        present = is_present(X)
         params = _check_method_params(X, params, np.flatnonzero(present))
         return self.estimator_.score(*_present(present, X, y), **params)
 
@@ -293,7 +295,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
 
     def _apply(self, method, X, fill_value):
         check_is_fitted(self)
-        present = ~is_missing(X)
+        present = is_present(X)
         if present.all():
             return getattr(self.estimator_, method)(X)
         if not present.any():
@@ -303,21 +305,6 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         else:
             result = getattr(self.estimator_, method)(_safe_indexing(X, np.flatnonzero(present)))
         return _spread(result, present, fill_value, index=getattr(X, "index", None))
-
-
-def is_missing(X):
-    """Return for each sample whether all of its features are NaN, (n_samples,)."""
-    if sparse.issparse(X):
-        return np.zeros(X.shape[0], dtype=bool)
-    if isinstance(X, pd.DataFrame):
-        return X.isna().all(axis=1).to_numpy()
-    X = np.asarray(X)
-    if X.dtype.kind != "f" or X.ndim != 2 or not X.shape[1]:
-        return np.zeros(_num_samples(X), dtype=bool)
-    missing = np.isnan(X[:, 0])
-    # Most samples are not missing: one column tells that, without a copy of all.
-    missing[missing] = np.isnan(X[missing]).all(axis=1)
-    return missing
 
 
 def _present(present, *arrays):
