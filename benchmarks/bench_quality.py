@@ -131,7 +131,7 @@ def without(tracks, column, share, value):
     return tracks.assign(**{column: tracks[column].mask(is_missing, value)})
 
 
-def compare_songs(folder, n_seeds, n_jobs):
+def compare_songs(folder, n_seeds, n_jobs, only):
     """Return the scores of the songs by audio and lyrics, with and without some of them."""
     tracks, targets = load_tracks_and_targets(folder)
     with tempfile.TemporaryDirectory() as memory:
@@ -180,7 +180,7 @@ def compare_songs(folder, n_seeds, n_jobs):
             "pooled MFCCs, 20 % without audio": lacking("audio", 0.2, "lost", baseline),
         }
         return compare_embeddings(
-            embeddings,
+            {name: pipe for name, pipe in embeddings.items() if only in name},
             tracks[["audio", "lyrics"]],
             targets,
             features=of_audio(("mfcc", mfcc), *FILL_AND_SCALE),
@@ -323,6 +323,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="number of seeds")
     parser.add_argument("--jobs", type=int, default=2, help="number of workers")
+    parser.add_argument("--only", default="", help="of songs, the rows with this in their name")
     parser.add_argument(
         "--data",
         nargs="*",
@@ -348,8 +349,10 @@ def main(argv=None):
             print(f"\n{data}, SVC given the genres of other artists' songs\n\n{table}", flush=True)
             continue
         if data in ("songs", "songs-settings"):
-            compare = compare_songs if data == "songs" else compare_settings
-            scores = compare(folder, args.seeds, args.jobs)
+            if data == "songs":
+                scores = compare_songs(folder, args.seeds, args.jobs, args.only)
+            else:
+                scores = compare_settings(folder, args.seeds, args.jobs)
             print(f"\n{data}, mean ± 95 % interval over {args.seeds} seeds\n")
             print(format_comparison(scores), flush=True)
             continue
