@@ -338,15 +338,24 @@ def main(argv=None):
 
     for data in args.data:
         if data == "gtzan-held-out":
-            print(f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds)}", flush=True)
+            print(
+                f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds).to_string()}",
+                flush=True,
+            )
             continue
         if data == "songs-gaps":
             table = compare_gaps(folder, args.seeds, args.jobs)
-            print(f"\n{data}, 95 % intervals over {args.seeds} seeds\n\n{table}", flush=True)
+            print(
+                f"\n{data}, 95 % intervals over {args.seeds} seeds\n\n{table.to_string()}",
+                flush=True,
+            )
             continue
         if data == "songs-classified":
             table = classify_songs(folder, args.seeds, args.jobs)
-            print(f"\n{data}, SVC given the genres of other artists' songs\n\n{table}", flush=True)
+            print(
+                f"\n{data}, SVC given the genres of other artists' songs\n\n{table.to_string()}",
+                flush=True,
+            )
             continue
         if data in ("songs", "songs-settings"):
             if data == "songs":
