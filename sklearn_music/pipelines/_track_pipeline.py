@@ -45,12 +45,13 @@ class TrackPipeline(Pipeline):
     >>> from sklearn_music.datasets import make_music
     >>> from sklearn_music.pipelines import make_pca_pipeline
     >>> tracks = make_music(12, duration=1.0, random_state=0).data
-    >>> tracks.loc[3, "audio"] = "lost.mp3"
-    >>> pipe = make_pca_pipeline(3, duration=1.0, random_state=0)
-    >>> int(pipe.fit_predict(tracks)[3])
-    -1
-    >>> list(pipe.failures_)
-    [3]
+    >>> pipe = make_pca_pipeline(20, duration=1.0, random_state=0)
+    >>> pipe.fit(tracks)
+    Traceback (most recent call last):
+        ...
+    ValueError: Got n_clusters=20 for 12 tracks: there can't be more clusters than tracks. Lower ...
+    >>> pipe.set_params(cluster__estimator__n_clusters=3).fit(tracks).failures_
+    {}
     """
 
     def fit(self, X, y=None, **params):
