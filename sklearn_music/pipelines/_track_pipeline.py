@@ -44,12 +44,12 @@ class TrackPipeline(Pipeline):
     --------
     >>> from sklearn_music.datasets import make_music
     >>> from sklearn_music.pipelines import make_pca_pipeline
-    >>> tracks = make_music(12, duration=1.0, random_state=0).data
-    >>> pipe = make_pca_pipeline(20, duration=1.0, random_state=0)
+    >>> tracks = make_music(20, duration=1.0, random_state=0).data
+    >>> pipe = make_pca_pipeline(30, duration=1.0, random_state=0)
     >>> pipe.fit(tracks)
     Traceback (most recent call last):
         ...
-    ValueError: Got n_clusters=20 for 12 tracks: there can't be more clusters than tracks. Lower ...
+    ValueError: Got n_clusters=30 for 20 tracks: there can't be more clusters than tracks. Lower ...
     >>> pipe.set_params(cluster__estimator__n_clusters=3).fit(tracks).failures_
     {}
     """
