@@ -16,7 +16,8 @@ course_project : bool, default=False
     "extraction": """
 duration : float, default=None
     How much of each track is used, in seconds from its start. Longer tracks are cropped,
-    shorter ones are padded with silence. None is 30 s, or the course project's 14.8 s.
+    shorter ones are padded with silence, which a TrackVAE leaves out and the other embedders
+    see. None is 30 s, or the course project's 14.8 s.
 fmax : float, "common" or None, default="common"
     The highest frequency that is used, in Hz. ``"common"`` is the highest one that all files
     hold, so that a file of a low sample rate or bitrate is compared by what it has in

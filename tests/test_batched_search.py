@@ -19,7 +19,7 @@ from sklearn.model_selection._search_successive_halving import (
     HalvingRandomSearchCV,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
@@ -622,3 +622,17 @@ def test_on_a_gpu(blobs, trained_alone):
     alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
     assert_same_results(alone, together)
     assert len(trained_alone) == 12
+
+
+def test_steps_that_work_in_place(blobs):
+    X, _ = blobs
+    steps = [("scale", StandardScaler()), ("unit", MinMaxScaler(copy=False))]
+    vae = VAE(2, max_epochs=2, consistency=0, random_state=0)
+    pipe = Pipeline([*steps, ("vae", vae)])
+    scores = [
+        search(pipe, {"vae__beta": [0.1, 1]}, cv=3, scoring=elbo_scorer)
+        .fit(X)
+        .cv_results_["mean_test_score"]
+        for search in (GridSearchCV, BatchedGridSearchCV)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-4)

@@ -426,3 +426,22 @@ def test_wrong_arguments(folder):
         load_tracks(folder / "tracks.csv", unreadable="ignore")
     with pytest.raises(ValueError, match="'missing'"):
         load_tracks(folder / "tracks.csv", missing="ignore")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'a.wav,"Hello there, my friend\nb.wav,good bye\nc.wav,the "third" one\n',
+        'a.wav,hello\nb.wav,"good bye\nc.wav,my friend\n',
+        'a.wav,"one" two\nb.wav,good bye\n',
+    ],
+)
+def test_a_quote_that_swallows_rows_is_an_error(folder, rows):
+    with pytest.raises(ValueError, match="could not be read as a table"):
+        load_tracks(write(folder, "filename,lyrics\n" + rows))
+
+
+def test_long_and_quoted_fields_are_read(folder):
+    lyrics = 'she said ""hello""\n' * 20_000
+    tracks = load_tracks(write(folder, f'filename,lyrics\na.wav,"{lyrics}"\n'))
+    assert tracks["lyrics"].tolist() == [lyrics.replace('""', '"')]

@@ -186,16 +186,6 @@ def test_a_bad_file_stops_nothing_and_is_never_in_a_cluster(make, tracks, tmp_pa
         make(3, duration=1.0, on_error="raise").fit(bad)
 
 
-@few_lyrics
-def test_lyrics_or_audio_alone_place_a_track(tracks):
-    some = tracks.copy()
-    some.iloc[3, some.columns.get_loc("audio")] = None
-    some.iloc[5, some.columns.get_loc("lyrics")] = None
-    with pytest.warns(UserWarning, match="1 of 24 tracks"):
-        labels = quick(make_track_vae_pipeline).fit_predict(some)
-    assert (labels >= 0).all()
-
-
 class Trained(Exception):
     """A net was about to be trained, or a file to be decoded."""
 
@@ -207,6 +197,40 @@ def no_work(monkeypatch):
 
     monkeypatch.setattr("sklearn_music.embedding._base.train", work)
     monkeypatch.setattr("sklearn_music.features._tracks.read_audio", work)
+
+
+@pytest.mark.usefixtures("no_work")
+def test_more_components_than_tracks_are_an_error_before_the_work(tracks):
+    with pytest.raises(ValueError, match=r"n_components=16 for 9 tracks.*pca__estimator__n_comp"):
+        quick(make_pca_pipeline).fit(tracks[:9])
+
+
+def test_any_last_step(tracks):
+    embedding = quick(make_pca_pipeline).set_params(cluster="passthrough")
+    assert embedding.fit_transform(tracks).shape == (24, 16)
+    assert embedding.fit(tracks).transform(tracks).shape == (24, 16)
+    assert not hasattr(embedding, "fit_predict")
+
+
+@few_lyrics
+def test_the_genre_is_found_in_tables_of_polars(tracks):
+    pipe = quick(make_beta_cvae_pipeline)
+    expected = clone(pipe).fit_predict(tracks)
+    pipe["features"].set_output(transform="polars")
+    np.testing.assert_array_equal(pipe.fit_predict(tracks), expected)
+    pipe["features"].set_output(transform="default")
+    with pytest.raises(ValueError, match="set_output"):
+        pipe.fit(tracks)
+
+
+@few_lyrics
+def test_lyrics_or_audio_alone_place_a_track(tracks):
+    some = tracks.copy()
+    some.iloc[3, some.columns.get_loc("audio")] = None
+    some.iloc[5, some.columns.get_loc("lyrics")] = None
+    with pytest.warns(UserWarning, match="1 of 24 tracks"):
+        labels = quick(make_track_vae_pipeline).fit_predict(some)
+    assert (labels >= 0).all()
 
 
 @pytest.mark.usefixtures("no_work")
@@ -222,6 +246,10 @@ def no_work(monkeypatch):
         (lambda t: t, {"cluster__estimator__n_clusters": 0}, "n_clusters"),
         (lambda t: t, {"embed__beta": -1.0}, "beta"),
         (lambda t: t, {"embed__image_shape": (64, 12)}, "image_shape"),
+        (lambda t: t, {"embed__image_shape": (11, 64)}, "image_shape"),
+        (lambda t: t, {"features__audio__n_mels": 32}, "image_shape"),
+        (lambda t: t[:0], {}, "no tracks"),
+        (lambda t: t, {"cluster__estimator__n_clusters": np.int64(25)}, "n_clusters=25"),
         (lambda t: t, {"features__audio__duration": 2.0}, "image_shape"),
         (lambda t: t, {"features__audio__fmin": 9e9}, "fmin"),
         (

@@ -120,3 +120,21 @@ def test_sparse_samples_are_never_missing(blobs):
     X = sparse.csr_matrix(np.maximum(blobs[0], 0))
     labels = SkipMissing(KMeans(3, n_init=2, random_state=0)).fit_predict(X)
     np.testing.assert_array_equal(labels, KMeans(3, n_init=2, random_state=0).fit_predict(X))
+
+
+class Named(KMeans):
+    def fit_predict(self, X, y=None):
+        return self.dtype(super().fit_predict(X))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "missing"),
+    [(lambda x: x.astype(str), -1), (lambda x: x.astype(np.uint8), -1), (lambda x: x > 0, -1)],
+)
+def test_labels_of_any_type_have_room_for_the_missing(dtype, missing, gaps, monkeypatch):
+    X, present = gaps
+    monkeypatch.setattr(Named, "dtype", staticmethod(dtype), raising=False)
+    labels = SkipMissing(Named(3, n_init=1, random_state=0)).fit_predict(X)
+    assert all(label == missing for label in labels[~present])
+    alone = Named(3, n_init=1, random_state=0).fit_predict(X[present])
+    np.testing.assert_array_equal(labels[present], alone)

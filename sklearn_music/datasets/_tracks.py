@@ -262,11 +262,23 @@ def _header(path):
     return separator, headers[separator]
 
 
+def _check_quotes(path, separator):
+    """Raise where a quote that is never closed would make one field of many rows."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for _ in csv.reader(file, delimiter=separator, strict=True):
+                pass
+    finally:
+        csv.field_size_limit(limit)
+
+
 def _read_table(path):
     try:
         separator, names = _header(path)
         # Before pandas gives the second of two columns another name.
         _check_names(names, path)
+        _check_quotes(path, separator)
         tracks = pd.read_csv(
             path,
             sep=separator,
@@ -282,7 +294,8 @@ def _read_table(path):
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(
             f"{path} could not be read as a table: {str(error).strip()}. Expected a header and "
-            "the same number of fields in each row; quote fields that hold the separator."
+            "the same number of fields in each row. Quote fields that hold the separator or a "
+            "quote, and double the quotes in them."
         ) from error
     if not isinstance(tracks.index, pd.RangeIndex):
         # pandas makes an index of the fields that it has no name for.
@@ -359,7 +372,7 @@ def _describe_unreadable(reasons, n_tracks):
 
 
 def _describe_missing(paths, n_tracks, folder):
-    lines = "\n".join(f"  {path or '(no file name)'}" for path in paths[:N_SHOWN])
+    lines = "\n".join(f"  {path!r}" if path else "  (no file name)" for path in paths[:N_SHOWN])
     return (
         f"{len(paths)} of {n_tracks} tracks have no audio file. Searched in {folder}:\n"
         f"{lines}{_and_others(len(paths) - N_SHOWN + 1)}"

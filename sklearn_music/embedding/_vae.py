@@ -59,6 +59,7 @@ class VAE(BaseEmbedder):
     checkpoint_dir : str or path, default=None
         A folder in which `fit` keeps the state after each epoch. The same call after a
         crash goes on from there, and ends with the same weights on a CPU.
+        With ``random_state=None``, fits that run at the same time need a folder each.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA where there
         is one, else the CPU.

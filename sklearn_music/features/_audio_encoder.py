@@ -287,7 +287,7 @@ class _ModelHasher(joblib.hashing.NumpyHasher):
                     for key, value in around.items()
                     if not isinstance(value, types.ModuleType)
                 }
-                obj = (*name, obj.__code__, obj.__defaults__, obj.__kwdefaults__, used)
+                obj = (*name, obj.__code__, obj.__defaults__, obj.__kwdefaults__, used, vars(obj))
         super().save(obj)
 
     def _is_own(self, function):

@@ -334,10 +334,10 @@ class _Memory:
         def cached(*args, **kwargs):
             key = fingerprint(args, {n: v for n, v in kwargs.items() if n not in ignore})
             if key in self._results:
-                return self._results[key]
+                return _copied(self._results[key])
             result = function(*args, **kwargs)
             if self.is_open and not self.is_full and key is not None:
-                self._results[key] = result
+                self._results[key] = _copied(result)
             return result
 
         return cached
@@ -355,3 +355,9 @@ class _Memory:
 
     def __repr__(self):
         return "shared"
+
+
+def _copied(result):
+    """Return a result of a step with a copy of the data: the next step may work in place."""
+    X, transformer = result
+    return (X.copy() if hasattr(X, "copy") else X), transformer

@@ -1,7 +1,7 @@
 """The functions that make the pipelines."""
 
 from sklearn.cluster import KMeans
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.impute import KNNImputer
 from sklearn.pipeline import Pipeline
@@ -274,7 +274,7 @@ def make_beta_cvae_pipeline(
     embed = BetaCVAE(
         _n_components(course_project),
         beta=beta,
-        condition_features=make_column_selector(pattern="^genre__"),
+        condition_features=genre_columns,
         encode_condition=course_project,
         random_state=random_state,
         verbose=verbose,
@@ -287,7 +287,7 @@ def _extractor(course_project, duration, fmax, on_error, memory, n_jobs, verbose
     settings = _COURSE_PROJECT if course_project else _DEFAULT
     if duration is not None:
         settings = settings | {"duration": duration}
-    return SpectrogramExtractor(
+    mel = SpectrogramExtractor(
         **settings,
         fmax=fmax,
         on_error=on_error,
@@ -295,6 +295,18 @@ def _extractor(course_project, duration, fmax, on_error, memory, n_jobs, verbose
         n_jobs=n_jobs,
         verbose=verbose,
     )
+    mel._validate_params()  # before the size of the spectrograms is computed from them
+    return mel
+
+
+def genre_columns(X):
+    """Return the names of the columns that a block called ``genre`` has made."""
+    if not hasattr(X, "columns"):
+        raise ValueError(
+            "The genre is found by the names of columns, but X has none: let the step 'features' "
+            'return a table, with set_output(transform="pandas").'
+        )
+    return [name for name in X.columns if name.startswith("genre__")]
 
 
 def _n_components(course_project):

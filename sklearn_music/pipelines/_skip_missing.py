@@ -25,7 +25,8 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
 
     A sample is missing if all of its features are NaN, as those of a file that can't be read
     are behind ``SpectrogramExtractor(on_error="nan")``. The wrapped estimator never sees such
-    samples. A sample of which only some features are NaN is passed on.
+    samples. A sample of which only some features are NaN is passed on. Without this wrapper,
+    most clusterers refuse missing samples, and scikit-learn's HDBSCAN gives them the label -3.
 
     Parameters
     ----------
@@ -286,7 +287,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
     def _check_enough(self, present):
         n_clusters = getattr(self.estimator, "n_clusters", None)
         needed = n_clusters if isinstance(n_clusters, (int, np.integer)) else 1
-        if present.sum() < needed:
+        if present.sum() < needed and not present.all():
             raise ValueError(
                 f"{len(present) - present.sum()} of {len(present)} samples are missing (all of "
                 f"their features are NaN), which leaves {present.sum()}; "
@@ -323,7 +324,10 @@ def _spread(result, present, fill_value, index=None):
     if sparse.issparse(result):
         result = result.toarray()
     values = np.asarray(result)
-    dtype = values.dtype if values.dtype.kind == "f" or fill_value == -1 else np.float64
+    if values.dtype.kind not in "biuf":
+        dtype = np.dtype(object)
+    else:
+        dtype = np.result_type(values.dtype, np.int8 if fill_value == -1 else np.float16)
     everything = np.full((len(present), *values.shape[1:]), fill_value, dtype)
     everything[present] = values
     if isinstance(result, pd.DataFrame):

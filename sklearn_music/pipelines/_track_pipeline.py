@@ -1,20 +1,25 @@
 """A pipeline over a table of tracks that checks first what it can know first."""
 
-from math import prod
+from numbers import Integral
 
 from sklearn.base import BaseEstimator, is_clusterer
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
 from ..features import LyricVectorizer, SpectrogramExtractor
 from ..metrics._parts import parts
-from ._skip_missing import SkipMissing
 
 
 def _last_has(*methods):
-    return lambda self: any(hasattr(self.steps[-1][1], method) for method in methods)
+    def check(self):
+        last = self.steps[-1][1]
+        passes = last is None or isinstance(last, str)  # "passthrough"
+        return ("transform" in methods) if passes else any(hasattr(last, m) for m in methods)
+
+    return check
 
 
 class TrackPipeline(Pipeline):
@@ -49,7 +54,7 @@ class TrackPipeline(Pipeline):
     >>> pipe.fit(tracks)
     Traceback (most recent call last):
         ...
-    ValueError: Got n_clusters=30 for 20 tracks: there can't be more clusters than tracks. Lower ...
+    ValueError: Got n_clusters=30 for 20 tracks: there can't be more than tracks. Use set_params(...
     >>> pipe.set_params(cluster__estimator__n_clusters=3).fit(tracks).failures_
     {}
     """
@@ -145,24 +150,31 @@ class TrackPipeline(Pipeline):
         }
 
     def _check_before_work(self, X):
-        for estimator in self.get_params().values():
-            if isinstance(estimator, BaseEstimator):
-                if hasattr(estimator, "_parameter_constraints"):
-                    estimator._validate_params()
-                if hasattr(estimator, "_check_settings"):
-                    estimator._check_settings()
+        n_tracks = _num_samples(X)
+        if n_tracks == 0:
+            raise ValueError("The table has no tracks, expected one at least.")
+        for name, estimator in self.get_params().items():
+            if not isinstance(estimator, BaseEstimator):
+                continue
+            if hasattr(estimator, "_parameter_constraints"):
+                estimator._validate_params()
+            if hasattr(estimator, "_check_settings"):
+                estimator._check_settings()
+            largest = None
+            if isinstance(estimator, PCA):
+                largest = "n_components"
+            elif is_clusterer(estimator):
+                largest = "n_clusters"
+            size = getattr(estimator, largest, None) if largest else None
+            if isinstance(size, Integral) and size > n_tracks:
+                raise ValueError(
+                    f"Got {largest}={size} for {n_tracks} tracks: there can't be more than tracks. "
+                    f"Use set_params({name}__{largest}=...)."
+                )
         features = self.steps[0][1]
         if isinstance(features, ColumnTransformer):
             _check_columns(features, X)
             _check_image_shape(features, self.steps[1:])
-        last = self.steps[-1][1]
-        last = last.estimator if isinstance(last, SkipMissing) else last
-        n_clusters = getattr(last, "n_clusters", None) if is_clusterer(last) else None
-        if isinstance(n_clusters, int) and n_clusters > _num_samples(X):
-            raise ValueError(
-                f"Got n_clusters={n_clusters} for {_num_samples(X)} tracks: there can't be more "
-                "clusters than tracks. Lower n_clusters."
-            )
 
 
 def _check_columns(features, X):
@@ -198,7 +210,7 @@ def _check_image_shape(features, rest):
     if not isinstance(extractor, SpectrogramExtractor) or image_shape is None:
         return
     made = extractor._planned_image_shape()
-    if made is None or -1 in image_shape or prod(image_shape) == prod(made):
+    if made is None or all(size in (-1, n) for size, n in zip(image_shape, made, strict=True)):
         return
     raise ValueError(
         f"{type(extractor).__name__} makes spectrograms of shape {made}, but {rest[0][0]!r} has "
