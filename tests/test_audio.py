@@ -157,6 +157,41 @@ def mp3_parts(data):
     """Where the encoder's header is, and where the first frame of audio begins."""
     frames = [position for position, _ in _mpeg_frames(data, _id3_size(data))]
     return max(data.find(b"Xing"), data.find(b"Info")), frames[1]
+@pytest.mark.parametrize("n_samples", [4096, 32769, 32770, 36000])
+def test_flac_with_a_tiny_last_frame(tmp_path, n_samples):
+    path = tmp_path / "a.flac"
+    samples = 0.1 * np.random.default_rng(0).standard_normal(n_samples)
+    samples[30000:] = 0
+    soundfile.write(path, samples, RATE)
+    data = bytearray(path.read_bytes())
+    for count in (n_samples, 0):
+        path.write_bytes(flac_with_count(data, count))
+        assert outcome(path, RATE) == n_samples == file_length(path, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("number", [b"\xfe" + 6 * b"\xbf", b"\0"])
+def test_flac_with_chance_bytes_like_the_header_of_a_frame(tmp_path, number):
+    path = tmp_path / "a.flac"
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, RATE, dtype=np.int16)
+    header = b"\xff\xf8\xc9\x08" + number
+    checksum = 0
+    for byte in header:
+        checksum ^= byte
+        for _ in range(8):
+            checksum = checksum << 1 ^ (0x107 if checksum & 0x80 else 0)
+    header += bytes([checksum])
+    samples[-100 : -100 + len(header) // 2] = np.frombuffer(header, ">i2")
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    assert header in data
+    for count in (RATE, 0, 1000):
+        path.write_bytes(flac_with_count(data, count))
+        assert file_length(path, sample_rate=RATE) == RATE
+        np.testing.assert_array_equal(read_audio(path, sample_rate=RATE), as_floats(samples))
+    extractor = SpectrogramExtractor(n_mels=8, on_error="nan")
+    assert np.isfinite(extractor.fit_transform([np.ones(3000), path])).all()
+
+
 
 
 def mp3_with_count(data, count):

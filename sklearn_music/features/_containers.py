@@ -220,33 +220,38 @@ def _examine_flac(file, path):
     count = packed & (2**36 - 1)
     there = _flac_end(data, start, block_size, file.channels)
     if count in (0, 2**36 - 1):
-        return Contents() if there is None else Contents(there, True)
-    if there is not None and there < count:
-        raise AudioError(
-            f"{path!r} is truncated or corrupt: its header promises {count} samples, but it ends "
-            f"after {there}."
-        )
+        return Contents() if there is None else Contents(there)
     if there is not None and there > count:
         # As unknown; the four bits in front of the count are something else's.
         prefix = data[: start + 21] + (packed - count).to_bytes(5)
-        return Contents(there, True, prefix, start + 26)
+        return Contents(there, False, prefix, start + 26)
     return Contents(count, there == count)
 
 
 def _flac_end(data, start, block_size, n_channels):
-    """Return the number of the sample at which the last frame ends, or None."""
-    end = len(data)
-    while (end := data.rfind(b"\xff", start, end)) >= 0:
-        header = data[end : end + 16]
-        if len(header) == 16 and header[1] in (0xF8, 0xF9):
-            last = _flac_frame(header, block_size, n_channels)
-            if last is not None:
-                return last
-    return None
+    """Return the number of the sample at which the last frame ends, or None.
+
+    Chance bytes may look like a frame's header. A frame is one that begins at the sample at which
+    another ends, or else at the first sample.
+    """
+    position = len(data)
+    ends: dict[int, int] = {}  # by the sample at which the frame begins
+    while (position := data.rfind(b"\xff", start, position)) >= 0:
+        # The last frame may be shorter than the longest header.
+        header = data[position : position + 16].ljust(16, b"\0")
+        frame = _flac_frame(header, block_size, n_channels)
+        if frame is not None:
+            first, end = frame
+            if end in ends:
+                return ends[end]
+            ends.setdefault(first, end)
+    return ends.get(0)
 
 
 def _flac_frame(header, block_size, n_channels):
-    """Return the sample at which a frame ends, or None if this is no frame: section 9.1."""
+    """Return where a frame begins and ends, in samples, or None if it is none: section 9.1."""
+    if header[1] not in (0xF8, 0xF9):
+        return None
     size_code, rate_code = header[2] >> 4, header[2] & 15
     channels, reserved = header[3] >> 4, header[3] & 1
     if size_code == 0 or rate_code == 15 or reserved:
@@ -277,7 +282,8 @@ def _flac_frame(header, block_size, n_channels):
     else:
         n_samples = 576 << size_code - 2 if size_code < 6 else 256 << size_code - 8
     # With blocks of one size (0xF8) the frames are numbered, else the samples.
-    return number * (block_size if header[1] == 0xF8 else 1) + n_samples
+    first = number * (block_size if header[1] == 0xF8 else 1)
+    return first, first + n_samples
 
 
 class _Page(NamedTuple):
