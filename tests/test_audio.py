@@ -68,6 +68,10 @@ def test_all_formats_are_read_whole_as_librosa_does(tmp_path, name, subtype):
     info = write_format(path, name, subtype)
     waveform = read_audio(path, sample_rate=info.samplerate)
     assert file_length(path, sample_rate=info.samplerate) == len(waveform) == info.frames
+    if name != "MP3":  # of which the first frames lack what earlier ones hold for them
+        start = info.samplerate // 2
+        end = read_audio(path, sample_rate=info.samplerate, offset=0.5, duration=0.5)
+        np.testing.assert_allclose(end, waveform[start : 2 * start], atol=1e-6)
     # After each reading soundfile seeks, which DWVW can't.
     if soundfile.info(path).subtype[:4] != "DWVW" and soundfile.SoundFile(path).seekable():
         expected, _ = librosa.load(path, sr=None)

@@ -28,6 +28,8 @@ from ._containers import MP3_TOLERANCE, check_container, examine
 _RATES = (1_000, 1_000_000)
 # No file has so many frames: 18 days at 44.1 kHz, and the largest count of a FLAC header.
 _FRAMES_UNKNOWN = 2**36 - 1
+# How the subtypes begin in which libsndfile can't seek.
+_UNSEEKABLE = ("GSM", "G72", "NMS_ADPCM", "DPCM", "DWVW")
 
 
 class FileStamp(NamedTuple):
@@ -285,7 +287,10 @@ def _blocks(file, path, n_frames, *, start=0):
     """
     size = max(1, 2**20 // file.channels)
     try:
-        if start:
+        if start and file.subtype.startswith(_UNSEEKABLE):
+            for _ in _blocks(file, path, start):
+                pass
+        elif start:
             file.seek(start)
         while n_frames > 0:
             wanted = min(size, n_frames)
