@@ -58,6 +58,10 @@ def examine(file, path):
         return _examine_flac(file, path)
     if file.format == "OGG":
         return _examine_ogg(file, path)
+    if "MPEG" in file.subtype:  # within WAV; libsndfile estimates the count by the first frame
+        fact = re.search(r"\nfact : 4\n  frames  : (\d+)", file.extra_info)
+        count = int(fact[1]) if fact else 0
+        return Contents(count) if count and not _is_unknown(count) else Contents()
     size = _BYTES_PER_SAMPLE.get(file.subtype, 0) * file.channels * file.frames
     is_exact = 0 < size <= os.path.getsize(path) and file.format not in ("PAF", "SDS")
     return Contents(file.frames, is_exact)
@@ -175,11 +179,14 @@ def _examine_mp3(file, path):
     frames = list(_mpeg_frames(data, _id3_size(data)))
     if not frames:  # of a free bit rate
         return Contents(file.frames)
-    start, per_frame = frames[0]
+    start = frames[0][0]
     # The encoder's own header is in the first frame, behind at most 36 bytes.
     tag = max(data.find(name, start, start + 44) for name in (b"Xing", b"Info"))
-    count = int.from_bytes(data[tag + 8 : tag + 12]) if tag > 0 and data[tag + 7] & 1 else 0
-    n_there = len(frames) - (tag > 0)
+    has_count = tag > 0 and data[tag + 7] & 1
+    count = int.from_bytes(data[tag + 8 : tag + 12]) if has_count else 0
+    if tag > 0:
+        frames = frames[1:]
+    n_there = len(frames)
     if 0 < count < 2**31:
         if n_there < count - 1:
             raise AudioError(
@@ -188,11 +195,12 @@ def _examine_mp3(file, path):
             )
         if n_there <= count:
             return Contents(file.frames, n_there == count)
-    n_samples = sum(n for _, n in frames[tag > 0 :])
-    if tag > 0 and data[tag + 7] & 1:
+    if has_count:
         return Contents(math.inf, False, data[: tag + 8] + n_there.to_bytes(4), tag + 12)
-    if tag > 0 or file.frames >= n_samples:
+    n_samples = sum(n for _, n in frames)
+    if file.frames >= n_samples:
         return Contents(n_samples)
+    start, per_frame = frames[0]
     # Without a count, libsndfile takes all frames to be as large as the first. Give it a count,
     # in a frame of its own: that of the first, without a checksum, at the highest bit rate.
     header = bytes([0xFF, data[start + 1] | 1, data[start + 2] & 0x0C | 0xE0, data[start + 3]])
