@@ -68,6 +68,10 @@ def test_all_formats_are_read_whole_as_librosa_does(tmp_path, name, subtype):
     info = write_format(path, name, subtype)
     waveform = read_audio(path, sample_rate=info.samplerate)
     assert file_length(path, sample_rate=info.samplerate) == len(waveform) == info.frames
+    if name != "MP3":  # of which the first frames lack what earlier ones hold for them
+        start = info.samplerate // 2
+        end = read_audio(path, sample_rate=info.samplerate, offset=0.5, duration=0.5)
+        np.testing.assert_allclose(end, waveform[start : 2 * start], atol=1e-6)
     # After each reading soundfile seeks, which DWVW can't.
     if soundfile.info(path).subtype[:4] != "DWVW" and soundfile.SoundFile(path).seekable():
         expected, _ = librosa.load(path, sr=None)
@@ -153,6 +157,41 @@ def test_flac_that_promises_more_than_it_holds_is_refused(tmp_path, count):
     assert len(read_audio(bad, sample_rate=RATE, duration=2)) == 2 * RATE
 
 
+@pytest.mark.parametrize("n_samples", [4096, 32769, 32770, 36000])
+def test_flac_with_a_tiny_last_frame(tmp_path, n_samples):
+    path = tmp_path / "a.flac"
+    samples = 0.1 * np.random.default_rng(0).standard_normal(n_samples)
+    samples[30000:] = 0
+    soundfile.write(path, samples, RATE)
+    data = bytearray(path.read_bytes())
+    for count in (n_samples, 0):
+        path.write_bytes(flac_with_count(data, count))
+        assert outcome(path, RATE) == n_samples == file_length(path, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("number", [b"\xfe" + 6 * b"\xbf", b"\0"])
+def test_flac_with_chance_bytes_like_the_header_of_a_frame(tmp_path, number):
+    path = tmp_path / "a.flac"
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, RATE, dtype=np.int16)
+    header = b"\xff\xf8\xc9\x08" + number
+    checksum = 0
+    for byte in header:
+        checksum ^= byte
+        for _ in range(8):
+            checksum = checksum << 1 ^ (0x107 if checksum & 0x80 else 0)
+    header += bytes([checksum])
+    samples[-100 : -100 + len(header) // 2] = np.frombuffer(header, ">i2")
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    assert header in data
+    for count in (RATE, 0, 1000):
+        path.write_bytes(flac_with_count(data, count))
+        assert file_length(path, sample_rate=RATE) == RATE
+        np.testing.assert_array_equal(read_audio(path, sample_rate=RATE), as_floats(samples))
+    extractor = SpectrogramExtractor(n_mels=8, on_error="nan")
+    assert np.isfinite(extractor.fit_transform([np.ones(3000), path])).all()
+
+
 def mp3_parts(data):
     """Where the encoder's header is, and where the first frame of audio begins."""
     frames = [position for position, _ in _mpeg_frames(data, _id3_size(data))]
@@ -207,6 +246,62 @@ def test_mp3_with_a_wrong_count(tmp_path, mode):
     for wrong in (count + 2, 2 * count, 10**6, 2**31 - 1):
         path.write_bytes(mp3_with_count(data, wrong))
         assert "truncated or corrupt" in str(outcome(path, RATE))
+
+
+def write_quiet_first(path):
+    """Write 19 s, of which libsndfile, by the first frames alone, would expect 30 s and more."""
+    samples = 0.1 * np.random.default_rng(0).standard_normal(19 * 44100)
+    samples[:44100] = 0
+    soundfile.write(path, samples, 44100, bitrate_mode="VARIABLE")
+    return bytearray(Path(path).read_bytes())
+
+
+def test_mp3_of_which_libsndfile_expects_too_much(tmp_path):
+    path = tmp_path / "a.mp3"
+    data = write_quiet_first(path)
+    path.write_bytes(data[mp3_parts(data)[1] :])
+    assert soundfile.info(path).duration > 31
+    n_samples = file_length(path, sample_rate=44100)
+    assert n_samples == pytest.approx(19 * 44100, abs=4 * 1152)
+    for duration in (20, 30, 60, None):
+        assert outcome(path, 44100, duration=duration) == n_samples
+        expected = n_samples - 10 * 44100
+        assert outcome(path, 44100, offset=10, duration=duration) == expected
+        assert "past its end" in str(outcome(path, 44100, offset=25, duration=duration))
+    assert outcome(path, 44100, offset=2, duration=10) == 10 * 44100
+    assert "past its end" in str(outcome(path, 44100, offset=25, duration=1))
+
+
+@pytest.mark.parametrize("flags", [0, 2, 14])
+@pytest.mark.parametrize("make", [write, write_quiet_first])
+def test_mp3_whose_header_lacks_the_count(tmp_path, make, flags):
+    path = tmp_path / "a.mp3"
+    data = make(path)
+    info = soundfile.info(path)
+    data[mp3_parts(data)[0] + 7] = flags
+    path.write_bytes(data)
+    waveform = read_audio(path, sample_rate=info.samplerate)
+    assert len(waveform) == pytest.approx(info.frames, abs=3 * 1152)
+    assert file_length(path, sample_rate=info.samplerate) == len(waveform)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_mp3_within_wav(tmp_path, mode):
+    audio = write(tmp_path / "a.mp3", bitrate_mode=mode, compression_level=0.3)
+    audio = audio[mp3_parts(audio)[1] :]
+    codec = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 8000, 1, 0, 12, 1, 2, 1152, 1, 0)
+    # What ffmpeg counts, with the encoder's delay.
+    fact = struct.pack("<I", N_SAMPLES + 1105)
+    chunks = b""
+    for name, body in ((b"fmt ", codec), (b"fact", fact), (b"data", audio)):
+        chunks += name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    if mode == "VARIABLE":  # of which libsndfile would read a part
+        assert isinstance(outcome(path, RATE), AudioError)
+    else:
+        assert outcome(path, RATE) == file_length(path, sample_rate=RATE)
+        assert outcome(path, RATE) == pytest.approx(N_SAMPLES, abs=4 * 576)
 
 
 def test_several_files_in_one(tmp_path):

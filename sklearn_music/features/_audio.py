@@ -28,6 +28,8 @@ from ._containers import MP3_TOLERANCE, check_container, examine
 _RATES = (1_000, 1_000_000)
 # No file has so many frames: 18 days at 44.1 kHz, and the largest count of a FLAC header.
 _FRAMES_UNKNOWN = 2**36 - 1
+# How the subtypes begin in which libsndfile can't seek.
+_UNSEEKABLE = ("GSM", "G72", "NMS_ADPCM", "DPCM", "DWVW")
 
 
 class FileStamp(NamedTuple):
@@ -130,22 +132,24 @@ def read_audio(path, *, sample_rate, offset=0.0, duration=None):
     """
     with contextlib.ExitStack() as stack:
         file = _open(stack, path)
-        rate, n_frames = file.samplerate, file.frames
+        rate = file.samplerate
         stop = math.inf if duration is None else int(offset * rate) + int(duration * rate)
-        if stop > n_frames or n_frames >= _FRAMES_UNKNOWN:
+        blocks = None
+        if stop <= file.frames < _FRAMES_UNKNOWN:
+            try:
+                blocks = _stretch(file, path, offset, stop, file.frames)
+            except AudioError:
+                if "MPEG" not in file.subtype:
+                    raise
+                # Its count may be an estimate of libsndfile's.
+                file = _open(stack, path)
+        if blocks is None:
             # Only then does it matter whether the header's count is right.
             file, contents = _to_its_end(stack, file, path)
-            n_frames = contents.n_frames
-        start = _start(offset, rate, n_frames, path)
-        # Not beyond: what follows the audio may be tags, which libFLAC can't skip.
-        wanted = min(stop, n_frames) - start
-        blocks = list(_blocks(file, path, wanted, start=start))
-        n_read = sum(map(len, blocks))
-        if n_frames < math.inf:
-            _check_count(n_read, wanted, file, path)
-    if n_read == 0:
+            blocks = _stretch(file, path, offset, stop, contents.n_frames)
+    waveform = np.concatenate(blocks) if blocks else np.empty(0)
+    if len(waveform) == 0:
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
-    waveform = np.concatenate(blocks)
     # Checked here, before resampling spreads a NaN.
     check_waveform(waveform, repr(path))
     if rate == sample_rate:
@@ -278,6 +282,17 @@ def _start(offset, rate, n_frames, path):
     return start
 
 
+def _stretch(file, path, offset, stop, n_frames):
+    """Decode from `offset`, in seconds, to frame `stop` or the end, at `n_frames`."""
+    start = _start(offset, file.samplerate, n_frames, path)
+    # Not beyond: what follows the audio may be tags, which libFLAC can't skip.
+    wanted = min(stop, n_frames) - start
+    blocks = list(_blocks(file, path, wanted, start=start))
+    if n_frames < math.inf:
+        _check_count(sum(map(len, blocks)), wanted, file, path)
+    return blocks
+
+
 def _blocks(file, path, n_frames, *, start=0):
     """Decode some frames, or as many as there are; yield them mixed down, some at a time.
 
@@ -285,7 +300,10 @@ def _blocks(file, path, n_frames, *, start=0):
     """
     size = max(1, 2**20 // file.channels)
     try:
-        if start:
+        if start and file.subtype.startswith(_UNSEEKABLE):
+            for _ in _blocks(file, path, start):
+                pass
+        elif start:
             file.seek(start)
         while n_frames > 0:
             wanted = min(size, n_frames)
@@ -301,7 +319,7 @@ def _blocks(file, path, n_frames, *, start=0):
 
 
 def _check_count(n_read, expected, file, path):
-    tolerance = MP3_TOLERANCE if file.format == "MP3" else 0
+    tolerance = MP3_TOLERANCE if "MPEG" in file.subtype else 0
     if n_read < expected - tolerance:
         raise AudioError(
             f"{path!r} is truncated or corrupt: {expected} frames were expected, but only "

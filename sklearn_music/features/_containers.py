@@ -58,6 +58,10 @@ def examine(file, path):
         return _examine_flac(file, path)
     if file.format == "OGG":
         return _examine_ogg(file, path)
+    if "MPEG" in file.subtype:  # within WAV; libsndfile estimates the count by the first frame
+        fact = re.search(r"\nfact : 4\n  frames  : (\d+)", file.extra_info)
+        count = int(fact[1]) if fact else 0
+        return Contents(count) if count and not _is_unknown(count) else Contents()
     size = _BYTES_PER_SAMPLE.get(file.subtype, 0) * file.channels * file.frames
     is_exact = 0 < size <= os.path.getsize(path) and file.format not in ("PAF", "SDS")
     return Contents(file.frames, is_exact)
@@ -175,11 +179,14 @@ def _examine_mp3(file, path):
     frames = list(_mpeg_frames(data, _id3_size(data)))
     if not frames:  # of a free bit rate
         return Contents(file.frames)
-    start, per_frame = frames[0]
+    start = frames[0][0]
     # The encoder's own header is in the first frame, behind at most 36 bytes.
     tag = max(data.find(name, start, start + 44) for name in (b"Xing", b"Info"))
-    count = int.from_bytes(data[tag + 8 : tag + 12]) if tag > 0 and data[tag + 7] & 1 else 0
-    n_there = len(frames) - (tag > 0)
+    has_count = tag > 0 and data[tag + 7] & 1
+    count = int.from_bytes(data[tag + 8 : tag + 12]) if has_count else 0
+    if tag > 0:
+        frames = frames[1:]
+    n_there = len(frames)
     if 0 < count < 2**31:
         if n_there < count - 1:
             raise AudioError(
@@ -188,11 +195,12 @@ def _examine_mp3(file, path):
             )
         if n_there <= count:
             return Contents(file.frames, n_there == count)
-    n_samples = sum(n for _, n in frames[tag > 0 :])
-    if tag > 0 and data[tag + 7] & 1:
+    if has_count:
         return Contents(math.inf, False, data[: tag + 8] + n_there.to_bytes(4), tag + 12)
-    if tag > 0 or file.frames >= n_samples:
+    n_samples = sum(n for _, n in frames)
+    if file.frames >= n_samples:
         return Contents(n_samples)
+    start, per_frame = frames[0]
     # Without a count, libsndfile takes all frames to be as large as the first. Give it a count,
     # in a frame of its own: that of the first, without a checksum, at the highest bit rate.
     header = bytes([0xFF, data[start + 1] | 1, data[start + 2] & 0x0C | 0xE0, data[start + 3]])
@@ -220,33 +228,38 @@ def _examine_flac(file, path):
     count = packed & (2**36 - 1)
     there = _flac_end(data, start, block_size, file.channels)
     if count in (0, 2**36 - 1):
-        return Contents() if there is None else Contents(there, True)
-    if there is not None and there < count:
-        raise AudioError(
-            f"{path!r} is truncated or corrupt: its header promises {count} samples, but it ends "
-            f"after {there}."
-        )
+        return Contents() if there is None else Contents(there)
     if there is not None and there > count:
         # As unknown; the four bits in front of the count are something else's.
         prefix = data[: start + 21] + (packed - count).to_bytes(5)
-        return Contents(there, True, prefix, start + 26)
+        return Contents(there, False, prefix, start + 26)
     return Contents(count, there == count)
 
 
 def _flac_end(data, start, block_size, n_channels):
-    """Return the number of the sample at which the last frame ends, or None."""
-    end = len(data)
-    while (end := data.rfind(b"\xff", start, end)) >= 0:
-        header = data[end : end + 16]
-        if len(header) == 16 and header[1] in (0xF8, 0xF9):
-            last = _flac_frame(header, block_size, n_channels)
-            if last is not None:
-                return last
-    return None
+    """Return the number of the sample at which the last frame ends, or None.
+
+    Chance bytes may look like a frame's header. A frame is one that begins at the sample at which
+    another ends, or else at the first sample.
+    """
+    position = len(data)
+    ends: dict[int, int] = {}  # by the sample at which the frame begins
+    while (position := data.rfind(b"\xff", start, position)) >= 0:
+        # The last frame may be shorter than the longest header.
+        header = data[position : position + 16].ljust(16, b"\0")
+        frame = _flac_frame(header, block_size, n_channels)
+        if frame is not None:
+            first, end = frame
+            if end in ends:
+                return ends[end]
+            ends.setdefault(first, end)
+    return ends.get(0)
 
 
 def _flac_frame(header, block_size, n_channels):
-    """Return the sample at which a frame ends, or None if this is no frame: section 9.1."""
+    """Return where a frame begins and ends, in samples, or None if it is none: section 9.1."""
+    if header[1] not in (0xF8, 0xF9):
+        return None
     size_code, rate_code = header[2] >> 4, header[2] & 15
     channels, reserved = header[3] >> 4, header[3] & 1
     if size_code == 0 or rate_code == 15 or reserved:
@@ -277,7 +290,8 @@ def _flac_frame(header, block_size, n_channels):
     else:
         n_samples = 576 << size_code - 2 if size_code < 6 else 256 << size_code - 8
     # With blocks of one size (0xF8) the frames are numbered, else the samples.
-    return number * (block_size if header[1] == 0xF8 else 1) + n_samples
+    first = number * (block_size if header[1] == 0xF8 else 1)
+    return first, first + n_samples
 
 
 class _Page(NamedTuple):
