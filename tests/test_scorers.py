@@ -24,6 +24,7 @@ from sklearn_music.metrics import (
     stability_score,
 )
 from sklearn_music.model_selection import NoSplit
+from sklearn_music.pipelines import SkipMissing
 
 
 def test_a_search_without_labels(blobs):
@@ -262,3 +263,11 @@ def test_silhouettes_of_tables_of_other_packages(tmp_path):
     pipe = make_pipeline(SpectrogramExtractor(n_mels=8), KMeans(2, n_init=1, random_state=0))
     table = pytest.importorskip("polars").DataFrame({"audio": tracks["audio"].tolist()})
     assert silhouette_scorer()(pipe.fit(tracks), table) == silhouette_scorer()(pipe, tracks)
+
+
+def test_silhouettes_in_a_latent_space_with_missing_values_of_pandas(rng):
+    table = pd.DataFrame(rng.standard_normal((12, 2)), columns=["a", "b"])
+    table.loc[0] = np.nan
+    kmeans = SkipMissing(KMeans(2, n_init=1, random_state=0))
+    pipe = make_pipeline(FunctionTransformer(pd.DataFrame.convert_dtypes), kmeans).fit(table)
+    assert silhouette_scorer(None)(pipe, table) == silhouette_scorer("passthrough")(pipe, table)

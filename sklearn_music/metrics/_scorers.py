@@ -10,7 +10,7 @@ from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
 from ._parts import parts
 from ._reference import ReferenceSpace
-from ._samples import as_pandas, is_clustered
+from ._samples import as_numbers, as_pandas, is_clustered
 
 
 @validate_params(
@@ -81,7 +81,7 @@ def _silhouette(estimator, X, y=None, *, space):
     clusters = np.asarray(estimator.predict(X))
     if space is None:
         if isinstance(estimator, Pipeline) and len(estimator) > 1:
-            X = estimator[:-1].transform(X)
+            X = as_numbers(estimator[:-1].transform(X))
         space = "passthrough"
     is_reference = isinstance(space, str) and space == "reference"
     features = ReferenceSpace(as_pandas(X)) if is_reference else ReferenceSpace(X, space)
