@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from sklearn_music import LyricVectorizer
 from sklearn_music.metrics import check_confounders
 
 
@@ -116,3 +117,37 @@ def test_other_tables_and_labels_of_any_text(folder, package):
     "".join(found["message"]).encode()
     with pytest.raises(ValueError, match="expected a DataFrame"):
         check_confounders([1, 2], [0, 1])
+
+
+MISSING = [None, float("nan"), "", " ", "[Instrumental]", "...", "N/A", "\u200b", "♪ ♪"]
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_missing_lyrics_are_those_of_the_vectorizer(text):
+    lyrics = [text] * 15 + ["row a boat"] * 15
+    assert LyricVectorizer().fit(lyrics).n_missing_ == 15
+    table = check_confounders(pd.DataFrame({"lyrics": lyrics}), [0] * 15 + [1] * 15)
+    assert [0, "lyrics", "missing"] in strong(table)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_silence_in_any_type_of_samples(rng, dtype):
+    silence, noise = np.zeros(3000), rng.uniform(-0.9, 0.9, 3000)
+    if dtype == "uint8":
+        silence, noise = silence + 128, noise * 127 + 128
+    elif dtype == "int16":
+        noise = noise * 32767
+    audio = [silence.astype(dtype)] * 10 + [noise.astype(dtype)] * 10
+    table = check_confounders(pd.DataFrame({"audio": audio}), [0] * 10 + [1] * 10)
+    assert [0, "silence", "silent"] in strong(table)
+
+
+def test_labels_of_several_types_and_negative_ones():
+    tracks = pd.DataFrame({"lyrics": [None] * 15 + ["row a boat"] * 15 + ["a"] * 3})
+    labels = [0] * 15 + ["a"] * 15 + [-1, -2, -3]
+    assert strong(check_confounders(tracks, labels)) == [
+        [0, "lyrics", "missing"],
+        ["a", "lyrics", "present"],
+    ]
+    with pytest.raises(ValueError, match="2 columns 'lyrics', expected one"):
+        check_confounders(pd.concat([tracks, tracks], axis=1), labels)

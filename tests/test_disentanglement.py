@@ -70,3 +70,13 @@ def test_the_order_of_the_samples_makes_no_difference(rng, score):
         Z = rng.integers(4, size=(n_samples, 2)).astype(float)
         order = rng.permutation(n_samples)
         assert score(names[order], Z[order]) == pytest.approx(score(names, Z), abs=1e-12)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_equal_values_of_a_factor_are_one(rng, score):
+    values = rng.standard_normal((300, 2))
+    factor = np.round(values[:, 0])  # some of which are -0.0
+    expected = pytest.approx(score(factor.astype(int), values))
+    assert score(factor, values) == expected
+    mixed = [True if value == 1 else value for value in factor + 0.0]
+    assert score(pd.Series(mixed, dtype=object), values) == expected

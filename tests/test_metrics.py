@@ -18,6 +18,7 @@ from sklearn_music.metrics import (
     clustering_accuracy_score,
     purity_score,
 )
+from sklearn_music.metrics._samples import as_labels, is_clustered
 
 labels = st.lists(st.sampled_from(["rock", "folk", "গান"]), min_size=1, max_size=30)
 
@@ -219,3 +220,15 @@ def test_a_step_that_learns_from_labels_is_said(blobs):
     pipe = make_pipeline(LinearDiscriminantAnalysis(), KMeans(3, n_init=1)).fit(X, y)
     with pytest.warns(LabelLeakageWarning, match="LinearDiscriminantAnalysis can't be fitted"):
         CLUSTERING_SCORERS["nmi"](pipe, X, y)
+
+
+def test_labels_that_are_equal_are_one():
+    labels = [0.0, -0.0, 1, 1.0, True, "1", None, float("nan"), "a"]
+    assert as_labels(labels).tolist() == ["0.0", "0.0", *["1"] * 4, None, None, "a"]
+    assert as_labels(labels[::-1]).tolist() == as_labels(labels).tolist()[::-1]
+
+
+def test_clusters_of_noise_and_missing_samples():
+    assert is_clustered([0, -1, -2, -3, 5]).tolist() == [True, False, False, False, True]
+    labels = np.array(["a", None, float("nan"), pd.NA, -3, True, (1, 2), -0.0], dtype=object)
+    assert is_clustered(labels).tolist() == [True, *[False] * 4, True, True, True]

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sklearn_music import (
@@ -25,6 +25,7 @@ from sklearn_music import (
     TrackVAE,
 )
 from sklearn_music.datasets import make_music
+from sklearn_music.pipelines import SkipMissing
 from sklearn_music.plotting import (
     ClusterCompositionDisplay,
     LatentSpaceDisplay,
@@ -592,3 +593,27 @@ def test_names_of_labels(pipe, tracks, rng):
     # A label may be called what the missing ones are.
     display = ClusterCompositionDisplay.from_predictions(["missing", None], [0, 1])
     assert display.counts.columns.tolist() == ["missing", "(missing)"]
+
+
+NOISE = np.random.default_rng(0).standard_normal((12, 5))
+
+
+@pytest.mark.parametrize(
+    "Z", [NOISE * 0 + 0.1, NOISE * 1e-30, NOISE * 1e-9 + 1e8, NOISE > 9, NOISE > 0]
+)
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_tracks_that_are_all_but_in_one_place(Z, method):
+    display = LatentSpaceDisplay.from_predictions(Z, {"cluster": [0] * 12}, method=method)
+    assert np.isfinite(display.points).all()
+
+
+def test_negative_clusters_are_noise_or_missing():
+    display = ClusterCompositionDisplay.from_predictions(["a"] * 5, [0, -1, -2, -3, 0])
+    assert display.counts["a"].to_dict() == {"-1": 3, "0": 2}
+
+
+def test_training_history_wherever_the_embedder_is(blobs):
+    vae = VAE(2, max_epochs=1, random_state=0)
+    for model in (SkipMissing(vae), FeatureUnion([("vae", vae), ("pca", PCA(2))])):
+        display = TrainingHistoryDisplay.from_estimator(make_pipeline(model).fit(blobs[0]))
+        assert len(display.history) == 1

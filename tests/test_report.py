@@ -14,22 +14,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from scipy import sparse
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.cluster import DBSCAN, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sklearn_music import VAE, BetaCVAE, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
+from sklearn_music.exceptions import AudioError
 from sklearn_music.report import ClusterReport
+from sklearn_music.report._excerpts import embed
 
 SCRIPT = "<script>alert(1)</script>"
 MARKUP = '</script><img src="x" onerror="alert(2)">{{ 7 * 7 }}'
@@ -604,3 +608,61 @@ def test_sparse_features_and_a_clusterer_without_predict(tracks):
     table = tracks.assign(lyrics=["row a boat", "the river sings", "moon on water"] * 8)
     pipe = make_pipeline(words, DBSCAN(eps=0.3, min_samples=2)).fit(table)
     assert "24 tracks in 3 clusters" in text_of(ClusterReport(pipe, table, n_seeds=1))
+
+
+LATENT = {
+    "nullable": lambda X: X.convert_dtypes(),
+    "object": lambda X: X.to_numpy(object),
+    "list": lambda X: X.to_numpy().tolist(),
+    "coo": lambda X: sparse.coo_matrix(X.to_numpy()),
+    "bool": lambda X: X > 0,
+    "one place": lambda X: X * 0 + 0.1,
+    "polars": lambda X: pytest.importorskip("polars").DataFrame({c: X[c].tolist() for c in X}),
+}
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_latent_spaces_of_any_kind(rng, name):
+    table = pd.DataFrame(rng.standard_normal((12, 3)), columns=list("abc"))
+    pipe = make_pipeline(FunctionTransformer(LATENT[name]), KMeans(1, n_init=1)).fit(table)
+    assert "12 tracks in 1 cluster" in text_of(ClusterReport(pipe, table))
+
+
+def test_rows_that_are_not_finite_in_part(rng):
+    table = pd.DataFrame(rng.standard_normal((20, 3)), columns=list("abc"))
+    table[["a", "b"]] += np.repeat([0, 9], 10)[:, None]
+    table.loc[[0, 1], "a"] = [np.nan, np.inf]
+    pipe = make_pipeline(FunctionTransformer(), HDBSCAN(min_cluster_size=5, copy=True)).fit(table)
+    text = text_of(ClusterReport(pipe, table))
+    assert "cluster -" not in text
+    assert re.search(r"18 tracks in \d clusters?( and noise)?, 2 without a cluster", text)
+    assert re.search("track 0 : its latent vector holds NaN or infinity", text)
+
+
+def test_noise_is_no_cluster(rng):
+    table = pd.DataFrame(np.r_[rng.normal(0, 0.1, (10, 2)), [[9, 9]]], columns=list("ab"))
+    pipe = make_pipeline(FunctionTransformer(), DBSCAN(1)).fit(table)
+    assert "11 tracks in 1 cluster and noise" in text_of(ClusterReport(pipe, table))
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_words_whatever_the_output_of_transformers(output):
+    pytest.importorskip(output)
+    table = pd.DataFrame({"lyrics": ["river night"] * 5 + ["boat morning"] * 4 + ["..."]})
+    columns = ColumnTransformer([("words", LyricVectorizer(2, random_state=0), "lyrics")])
+    pipe = make_pipeline(columns, KMeans(2, n_init=1, random_state=0))
+    with config_context(transform_output=output):
+        pipe.fit(table)
+        text = text_of(ClusterReport(pipe, table, ["a", "b"] * 5, n_seeds=1))
+    assert "Words night · river" in text
+    assert "No words are shown" not in text
+
+
+def test_a_waveform_in_a_list_is_not_quoted_whole():
+    with pytest.raises(AudioError) as caught:
+        embed([0.123] * 10_000, sample_rate=8000, offset=0, duration=1)
+    assert len(str(caught.value)) < 200
+    extractor = SpectrogramExtractor(sample_rate=8000)
+    with pytest.raises(AudioError) as caught:
+        extractor.fit(pd.DataFrame({"audio": pd.Series(["gone.wav", [0.123] * 10_000])}))
+    assert len(str(caught.value)) < 500

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, silhouette_score
@@ -15,7 +15,8 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_music import VAE, BetaCVAE
+from sklearn_music import VAE, BetaCVAE, SpectrogramExtractor
+from sklearn_music.datasets import make_music
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
     elbo_scorer,
@@ -23,6 +24,7 @@ from sklearn_music.metrics import (
     stability_score,
 )
 from sklearn_music.model_selection import NoSplit
+from sklearn_music.pipelines import SkipMissing
 
 
 def test_a_search_without_labels(blobs):
@@ -242,3 +244,30 @@ def test_stability_of_sparse_rows(blobs):
     X, _ = blobs
     assert stability_score(KMeans(3, n_init=2), csr_array(X), n_seeds=2) == 1
     assert stability_score(DBSCAN(eps=3), csr_array(X), n_seeds=2) > 0
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_hdbscan_has_other_labels_for_what_is_missing(rng, gap):
+    X = rng.uniform(size=(60, 2))
+    X[:20] = gap
+    hdbscan = HDBSCAN(min_cluster_size=5, copy=True)
+    more = np.r_[X, np.full((60, 2), gap)]
+    stability = [stability_score(hdbscan, rows, subsample=1, n_seeds=2) for rows in (X, more)]
+    assert stability[0] == stability[1]
+    only_noise = np.r_[np.full((60, 2), gap), rng.uniform(size=(6, 2))]
+    assert stability_score(hdbscan, only_noise, subsample=1, n_seeds=3) == 0
+
+
+def test_silhouettes_of_tables_of_other_packages(tmp_path):
+    tracks = make_music(8, duration=0.5, directory=tmp_path, random_state=0).data[["audio"]]
+    pipe = make_pipeline(SpectrogramExtractor(n_mels=8), KMeans(2, n_init=1, random_state=0))
+    table = pytest.importorskip("polars").DataFrame({"audio": tracks["audio"].tolist()})
+    assert silhouette_scorer()(pipe.fit(tracks), table) == silhouette_scorer()(pipe, tracks)
+
+
+def test_silhouettes_in_a_latent_space_with_missing_values_of_pandas(rng):
+    table = pd.DataFrame(rng.standard_normal((12, 2)), columns=["a", "b"])
+    table.loc[0] = np.nan
+    kmeans = SkipMissing(KMeans(2, n_init=1, random_state=0))
+    pipe = make_pipeline(FunctionTransformer(pd.DataFrame.convert_dtypes), kmeans).fit(table)
+    assert silhouette_scorer(None)(pipe, table) == silhouette_scorer("passthrough")(pipe, table)

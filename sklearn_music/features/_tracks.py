@@ -7,6 +7,7 @@ cache, and results that are larger than memory; what is computed is the subclass
 import contextlib
 import math
 import os
+import reprlib
 import threading
 import time
 import uuid
@@ -407,7 +408,9 @@ def _stamp(track):
             check_waveform(track, "the waveform")
             return None
         what = ", a missing value" if is_missing(as_objects([track])).all() else ""
-        raise AudioError(f"got {track!r}{what}, expected a path or a 1-D array of samples.")
+        raise AudioError(
+            f"got {reprlib.repr(track)}{what}, expected a path or a 1-D array of samples."
+        )
     except AudioError as error:
         return error
 

@@ -33,7 +33,7 @@ def purity_score(labels_true, labels_pred):
         The labels: strings or integers.
     labels_pred : array-like of shape (n_samples,)
         The clusters. The label -1 (noise, or a missing track) counts as one
-        cluster.
+        cluster, and so does NaN.
 
     Returns
     -------

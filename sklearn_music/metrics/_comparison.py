@@ -379,6 +379,7 @@ def _scores_of(estimator, X, present, targets, space, n_clusters, seed, telling_
     if estimator is not None:
         estimator = seeded_transformer(estimator, seed)
         Z = estimator.fit_transform(X)
+        Z = Z.tocsr() if sparse.issparse(Z) else Z  # not all formats have rows to take
         if telling_columns is not None:
             leakage = measure_leakage(estimator, X, targets, telling_columns)
         # Of the tracks that the embedding was given, those that it has a latent vector of.

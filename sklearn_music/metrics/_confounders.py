@@ -12,8 +12,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
-from ..features._audio import check_waveform, file_length, read_audio
-from ._samples import as_pandas, readable
+from ..features import LyricVectorizer
+from ..features._audio import as_floats, check_waveform, file_length, read_audio
+from ..features._columns import as_objects, is_missing
+from ._samples import as_pandas, is_clustered, readable
 
 # A property is strong in a cluster where its share exceeds that elsewhere by so much, ...
 _DIFFERENCE = 0.5
@@ -51,7 +53,8 @@ def check_confounders(tracks, labels, *, sample_rate=22050, offset=0.0, n_jobs=N
         The tracks. The columns ``audio`` (paths or waveforms) and ``lyrics`` are used where they
         are there.
     labels : array-like of shape (n_tracks,)
-        The cluster of each track. Tracks with the label -1 (noise, or missing) are left out.
+        The cluster of each track. Tracks without one are left out: those with a negative
+        number (noise, or missing), None or NaN.
     sample_rate : int, default=22050
         Sample rate of waveforms, in Hz. Of a waveform, only duration and silence are known.
     offset : float, default=0.0
@@ -80,8 +83,9 @@ def check_confounders(tracks, labels, *, sample_rate=22050, offset=0.0, n_jobs=N
     the threshold that tells the cluster from the rest best, and a strong one needs medians that
     differ by a fifth at least.
 
-    A track is silent if no sample of 10 seconds exceeds -60 dB of full scale. Tracks of which a
-    property is not known are left out of its shares.
+    Lyrics are missing as in :class:`~sklearn_music.LyricVectorizer`: "[Instrumental]" or text
+    without a word, too. A track is silent if no sample of 10 seconds exceeds -60 dB of full
+    scale. Tracks of which a property is not known are left out of its shares.
 
     Examples
     --------
@@ -99,15 +103,21 @@ def check_confounders(tracks, labels, *, sample_rate=22050, offset=0.0, n_jobs=N
         raise ValueError(f"Got a {type(tracks).__name__} as tracks, expected a DataFrame.")
     labels = column_or_1d(np.asarray(labels, dtype=object))
     check_consistent_length(tracks, labels)
-    is_clustered = np.array([not pd.isna(label) and label != -1 for label in labels], dtype=bool)
+    for name in ("audio", "lyrics"):
+        if (n_columns := tracks.columns.tolist().count(name)) > 1:
+            raise ValueError(
+                f"Got tracks with {n_columns} columns {name!r}, expected one: rename the others."
+            )
+    known = is_clustered(labels)
     labels = [readable(label) if isinstance(label, str) else label for label in labels]
-    labels = np.asarray(labels, dtype=object)[is_clustered]
-    properties = _properties(tracks[is_clustered], sample_rate, offset, n_jobs)
+    labels = np.asarray(labels, dtype=object)[known]
+    codes, clusters = pd.factorize(labels, sort=True)
+    properties = _properties(tracks[known], sample_rate, offset, n_jobs)
     rows = [
         {"cluster": cluster, "property": name, **found}
-        for cluster in np.unique(labels)
+        for i, cluster in enumerate(clusters)
         for name, values in properties.items()
-        for found in _compare(name, values, labels == cluster)
+        for found in _compare(name, values, codes == i)
     ]
     columns = ["cluster", "property", "value", "share_inside", "share_outside", "p_value"]
     table = pd.DataFrame(rows, columns=[*columns, "is_strong", "message"])
@@ -182,11 +192,12 @@ _WORDS = {
 def _properties(tracks, sample_rate, offset, n_jobs):
     """Return each property of the tracks, a Series; None where it isn't known."""
     properties: dict[str, list] = {}
-    if "lyrics" in tracks:
-        properties["lyrics"] = [
-            "missing" if pd.isna(text) or not str(text).strip() else "present"
-            for text in tracks["lyrics"]
-        ]
+    if "lyrics" in tracks and len(tracks):
+        lyrics = as_objects(tracks["lyrics"])
+        missing = is_missing(lyrics)
+        texts = [None if m else str(text) for text, m in zip(lyrics, missing, strict=True)]
+        _, present = LyricVectorizer()._check_lyrics(texts)
+        properties["lyrics"] = np.where(present, "present", "missing").tolist()
     if "audio" in tracks:
         audio = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_of_track)(track, sample_rate, offset) for track in tracks["audio"]
@@ -211,9 +222,7 @@ def _of_track(track, sample_rate, offset):
         elif isinstance(track, np.ndarray):
             check_waveform(track, "the waveform")
             start = int(offset * sample_rate)
-            stretch = track[start : start + int(_SECONDS * sample_rate)]
-            if np.issubdtype(stretch.dtype, np.integer):
-                stretch = stretch / np.iinfo(stretch.dtype).max
+            stretch = as_floats(track[start : start + int(_SECONDS * sample_rate)])
             found = {"duration": len(track) / sample_rate, "format": "waveform"}
         else:
             return {"audio": "unreadable"}

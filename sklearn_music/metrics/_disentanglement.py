@@ -12,6 +12,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
+from ._samples import as_labels
+
 
 @validate_params(
     {
@@ -170,7 +172,7 @@ def _check(factors, Z):
             values = factor.to_numpy(np.float64)
         else:
             # Not by appearance: the result must not depend on the order of the samples.
-            values = pd.factorize(factor.map(str), sort=True)[0]
+            values = pd.factorize(as_labels(factor), sort=True)[0]
         checked.append((values, is_continuous))
     return checked, Z
 

@@ -87,7 +87,8 @@ class ReferenceSpace:
 def seeded_transformer(estimator, seed, *, overwrite=True):
     """Return an unfitted copy with the seed; for "passthrough" one that changes nothing."""
     if isinstance(estimator, str):
-        return FunctionTransformer(np.asarray)
+        # Whatever set_config says: a table of columns without names would be a warning.
+        return FunctionTransformer(np.asarray).set_output(transform="default")
     return with_seed(clone(estimator), seed, overwrite=overwrite)
 
 

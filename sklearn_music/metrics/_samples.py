@@ -1,5 +1,7 @@
 """Labels and rows as users have them: with gaps, in any kind of table, with any text."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -33,10 +35,20 @@ def by_name(y, default):
 
 
 def as_labels(labels):
-    """Return labels as a Series of strings, None where a label is missing."""
+    """Return labels as a Series of strings, None where a label is missing.
+
+    Labels that are equal are one, such as 0.0 and -0.0, or 1, 1.0 and True.
+    """
     labels = column_or_1d(np.asarray(labels, dtype=object))
-    known = ~pd.isna(labels)
-    texts = [str(label) if k else None for label, k in zip(labels, known, strict=True)]
+    codes = pd.factorize(labels)[0].tolist()
+    spellings: dict[int, set[str]] = {}
+    for code, label in zip(codes, labels, strict=True):
+        spellings.setdefault(code, set()).add(str(label))
+    # The shortest: it must not depend on the order of the samples.
+    names = {
+        code: min(texts, key=lambda text: (len(text), text)) for code, texts in spellings.items()
+    }
+    texts = [names[code] if code >= 0 else None for code in codes]
     # As objects: pyarrow, where pandas keeps texts in it, takes no half of a character.
     return pd.Series(texts, dtype=object)
 
@@ -59,6 +71,39 @@ def drop_unlabelled(labels):
     return labels.iloc[rows].to_numpy(dtype=object), rows
 
 
+def is_clustered(clusters):
+    """Return for each sample whether it is in a cluster: its label is no negative number.
+
+    scikit-learn's clusterers give -1 to noise, HDBSCAN -2 and -3 to samples that are infinite or
+    missing.
+    """
+    clusters = np.asarray(clusters)
+    if clusters.dtype.kind in "iuf":
+        return clusters >= 0
+    return np.array(
+        [
+            not (label is None or label is pd.NA or label is pd.NaT or label != label)
+            and not (isinstance(label, Real) and label < 0)
+            for label in clusters.tolist()
+        ],
+        dtype=bool,
+    )
+
+
+def as_numbers(Z):
+    """Return a table of numbers, of whatever library, as an array of floats or a CSR matrix."""
+    if sparse.issparse(Z):
+        return Z.tocsr()
+    Z = as_pandas(Z)
+    if not isinstance(Z, pd.DataFrame):
+        Z = np.asarray(Z)
+        if Z.dtype.kind == "f":
+            return Z
+        Z = pd.DataFrame(Z)
+    # Nullable columns have a missing value of their own.
+    return Z.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
 def is_present(Z):
     """Return for each sample whether it is not missing: not all of its features are NaN."""
     if sparse.issparse(Z):
@@ -72,6 +117,15 @@ def is_present(Z):
     # Most samples are present: one column shows it, without a mask of all of them.
     present[~present] = ~pd.isna(Z[~present]).all(axis=1)
     return present
+
+
+def is_finite(Z):
+    """Return for each sample whether all of its features are finite numbers."""
+    if sparse.issparse(Z):
+        Z = sparse.csr_array(Z)
+        is_bad = sparse.csr_array((~np.isfinite(Z.data), Z.indices, Z.indptr), shape=Z.shape)
+        return np.asarray(is_bad.sum(axis=1)).ravel() == 0
+    return np.isfinite(Z).all(axis=1)
 
 
 def readable(text):

@@ -10,6 +10,7 @@ from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
 from ._parts import parts
 from ._reference import ReferenceSpace
+from ._samples import as_numbers, as_pandas, is_clustered
 
 
 @validate_params(
@@ -39,9 +40,9 @@ def silhouette_scorer(space="reference"):
     scorer : callable
         Called with a fitted estimator that has `predict`, and rows X; y is ignored. It
         returns the mean silhouette, in [-1, 1], higher is better; 0 where there are no two
-        clusters, as Rousseeuw sets it for a cluster of one row. Samples with the label -1
-        (missing samples, or noise) are left out, and so are those that are missing in the space:
-        all of their features are NaN there.
+        clusters, as Rousseeuw sets it for a cluster of one row. Samples with a negative
+        label (missing samples, or noise) are left out, and so are those that are missing in the
+        space: all of their features are NaN there.
 
     See Also
     --------
@@ -80,10 +81,11 @@ def _silhouette(estimator, X, y=None, *, space):
     clusters = np.asarray(estimator.predict(X))
     if space is None:
         if isinstance(estimator, Pipeline) and len(estimator) > 1:
-            X = estimator[:-1].transform(X)
+            X = as_numbers(estimator[:-1].transform(X))
         space = "passthrough"
     is_reference = isinstance(space, str) and space == "reference"
-    return ReferenceSpace(X, None if is_reference else space).silhouette(clusters, clusters != -1)
+    features = ReferenceSpace(as_pandas(X)) if is_reference else ReferenceSpace(X, space)
+    return features.silhouette(clusters, is_clustered(clusters))
 
 
 def elbo_scorer(estimator, X, y=None):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import _num_samples
 
 from ._parts import with_seed
+from ._samples import is_clustered
 
 
 @validate_params(
@@ -58,8 +59,8 @@ def stability_score(
     -------
     stability : float
         The mean adjusted Rand index of all pairs: 1 where all agree, 0 where they agree by
-        chance only. Samples that no fit puts into a cluster (label -1: missing samples, or
-        noise) are left out; 0 if that leaves none.
+        chance only. Samples that no fit puts into a cluster (a negative label: missing
+        samples, or noise) are left out; 0 if that leaves none.
 
     Raises
     ------
@@ -108,14 +109,14 @@ def stability_score(
     clusterings = Parallel(n_jobs=n_jobs)(
         delayed(_clusters)(estimator, X, rows, seed) for rows, seed in fits
     )
-    # What is missing has the label -1 each time, which is no agreement of the clusterings.
-    is_clustered = np.zeros(n_samples, dtype=bool)
+    # What is missing has the same negative label each time, which is no agreement.
+    in_cluster = np.zeros(n_samples, dtype=bool)
     for (rows, _), clusters in zip(fits, clusterings, strict=True):
-        is_clustered[rows[np.asarray(clusters) != -1]] = True
+        in_cluster[rows[is_clustered(clusters)]] = True
     agreements = []
     for (i, (rows, _)), (j, (others, _)) in combinations(enumerate(fits), 2):
         shared, here, there = np.intersect1d(rows, others, assume_unique=True, return_indices=True)
-        here, there = here[is_clustered[shared]], there[is_clustered[shared]]
+        here, there = here[in_cluster[shared]], there[in_cluster[shared]]
         if len(here):
             agreements.append(adjusted_rand_score(clusterings[i][here], clusterings[j][there]))
     return float(np.mean(agreements)) if agreements else 0.0

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
-from ..metrics._samples import by_name
+from ..metrics._samples import by_name, is_clustered
 from ._groups import embed_and_cluster, number_groups
 from ._matplotlib import font_families, make_panels, plain
 
@@ -86,7 +87,8 @@ class ClusterCompositionDisplay:
         labels : array-like of shape (n_tracks,)
             Labels; missing ones are a column of their own.
         clusters : array-like of shape (n_tracks,)
-            The clusters of the same tracks; -1 (noise, or missing tracks) is a row of its own.
+            The clusters of the same tracks; negative ones (noise, or missing tracks) are one row,
+            -1.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -104,7 +106,9 @@ class ClusterCompositionDisplay:
         ((name, labels),) = labels.items()
         check_consistent_length(labels, clusters)
         labels, label_names, _ = number_groups(labels)
-        clusters, cluster_names, _ = number_groups(clusters)
+        clusters = column_or_1d(np.asarray(clusters, dtype=object))
+        is_noise = ~is_clustered(clusters) & ~pd.isna(clusters)
+        clusters, cluster_names, _ = number_groups(np.where(is_noise, -1, clusters))
         counts = pd.DataFrame(
             contingency_matrix(clusters, labels),
             index=pd.Index(cluster_names, name="cluster", dtype=object),

@@ -2,12 +2,13 @@
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from ..metrics._samples import by_name, is_present
+from ..metrics._samples import as_numbers, by_name, is_present
 from ._groups import embed_and_cluster, number_groups
 from ._matplotlib import COLORS, MARKERS, font_families, make_panels, plain
 
@@ -139,18 +140,14 @@ class LatentSpaceDisplay:
         """
         if method not in _PROJECTIONS:
             raise ValueError(f"Got method={method!r}, expected one of {sorted(_PROJECTIONS)}.")
-        Z = Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+        Z = as_numbers(Z)
         present = is_present(Z)
         if not present.any():
-            raise ValueError(f"All {len(Z)} tracks are missing: their rows of Z are NaN.")
-        n_tracks, Z = len(Z), check_array(Z[present])
-        if Z.shape[1] > 2 and np.ptp(Z, axis=0).any():
-            axis_name, project = _PROJECTIONS[method]
-            points = project(Z, random_state)
-        else:
-            axis_name = "component"
-            points = np.pad(Z[:, :2], [(0, 0), (0, max(0, 2 - Z.shape[1]))])
-        everywhere = np.full((n_tracks, 2), np.nan)
+            raise ValueError(f"All {len(present)} tracks are missing: their rows of Z are NaN.")
+        axis_name, points = project(
+            check_array(Z[present], accept_sparse="csr"), random_state, method
+        )
+        everywhere = np.full((len(present), 2), np.nan)
         everywhere[present] = points
         return cls(everywhere, colorings, axis_name=axis_name).plot(ax=ax)
 
@@ -225,7 +222,35 @@ class LatentSpaceDisplay:
         return self
 
 
+@config_context(transform_output="default")
+def project(Z, random_state, method="tsne"):
+    """Return what the axes are and the tracks' places, brought to two dimensions.
+
+    Parameters
+    ----------
+    Z : ndarray or sparse matrix of shape (n_tracks, n_components)
+        The latent space, of finite numbers; drawn as it is with one or two components, or with
+        all tracks in one place but for rounding.
+    random_state : int, RandomState instance or None
+        Of t-SNE and UMAP.
+    method : {"tsne", "pca", "umap"}, default="tsne"
+        How.
+    """
+    Z = Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+    Z = Z.astype(np.float64)
+    spread = np.ptp(Z, axis=0)
+    if Z.shape[1] <= 2 or (spread <= 10 * np.finfo(np.float64).eps * np.abs(Z).max(axis=0)).all():
+        return "component", np.pad(Z[:, :2], [(0, 0), (0, max(0, 2 - Z.shape[1]))])
+    axis_name, function = _PROJECTIONS[method]
+    return axis_name, function(Z, random_state)
+
+
 def _by_tsne(Z, random_state):
+    # In float32, as t-SNE computes, a tiny spread has a standard deviation of 0, by which it would
+    # divide. It sees ratios of distances only.
+    Z = (Z - Z.min(axis=0)) / np.ptp(Z, axis=0).max()
+    # As scikit-learn advises: fewer dimensions are faster, and less noise.
+    Z = PCA(min(50, *Z.shape), random_state=random_state).fit_transform(Z)
     # t-SNE wants fewer neighbours than there are tracks.
     perplexity = min(30.0, max(1.0, (len(Z) - 1) / 3))
     return TSNE(perplexity=perplexity, init="pca", random_state=random_state).fit_transform(Z)

@@ -1,9 +1,8 @@
 """How the training of an embedder went."""
 
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
 
+from ..metrics._parts import parts
 from ._matplotlib import COLORS, make_panels
 
 # By panel: the columns of the history, and what they are called in the legend.
@@ -59,8 +58,9 @@ class TrainingHistoryDisplay:
 
         Parameters
         ----------
-        estimator : embedder, Pipeline or ColumnTransformer
-            What holds exactly one fitted embedder, at any depth.
+        estimator : estimator
+            What holds exactly one fitted embedder, at any depth: in a Pipeline, ColumnTransformer,
+            FeatureUnion or SkipMissing, or as the best one of a search.
         ax : array of matplotlib.axes.Axes of shape (4,), default=None
             One per panel; None makes a figure for them.
 
@@ -126,10 +126,6 @@ class TrainingHistoryDisplay:
 
 def _histories(estimator):
     """Return the histories of all fitted embedders in an estimator."""
-    if isinstance(estimator, Pipeline):
-        parts = [part for _, part in estimator.steps]
-    elif isinstance(estimator, ColumnTransformer):
-        parts = [part for _, part, _ in getattr(estimator, "transformers_", ())]
-    else:
-        return [estimator.history_] if hasattr(estimator, "history_") else []
-    return [history for part in parts for history in _histories(part)]
+    return [
+        part.history_ for part, _ in parts(estimator, lambda: None) if hasattr(part, "history_")
+    ]

@@ -4,10 +4,11 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+from sklearn import config_context
 
 from ..features import LyricVectorizer
 from ..features._stop_words import BENGALI, ENGLISH
-from ..metrics._samples import as_labels, by_name
+from ..metrics._samples import as_labels, by_name, is_clustered
 
 NOISE = "noise"
 
@@ -32,16 +33,15 @@ def name_clusters(labels, present):
 
     A track that is not present has none.
     """
-    found = np.unique(labels[present]).tolist()
-    names = {
-        label: NOISE if label == -1 else f"cluster {label}"
-        for label in sorted(found, key=lambda label: (label == -1, label))
-    }
+    found = np.unique(labels[present])
+    in_cluster = is_clustered(found)
+    names = {label: f"cluster {label}" for label in found[in_cluster].tolist()}
+    names |= dict.fromkeys(found[~in_cluster].tolist(), NOISE)
     clusters = [
         names[label] if is_present else None
         for label, is_present in zip(labels.tolist(), present, strict=True)
     ]
-    return np.array(clusters, dtype=object), list(names.values())
+    return np.array(clusters, dtype=object), list(dict.fromkeys(names.values()))
 
 
 def count(groups):
@@ -92,6 +92,7 @@ def _distances(Z):
     return np.linalg.norm(np.asarray(Z - Z.mean(axis=0)), axis=1)
 
 
+@config_context(transform_output="default")
 def top_words(lyrics, clusters, order):
     """Return the words that set each cluster's lyrics apart from all of them.
 

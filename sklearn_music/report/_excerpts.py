@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def embed(audio, *, sample_rate, offset, duration):
         check_waveform(stretch, "the waveform")
         waveform = soxr.resample(stretch.astype(np.float32), sample_rate, _SAMPLE_RATE)
     else:
-        raise AudioError(f"got {audio!r}, expected a path or a 1-D array of samples.")
+        raise AudioError(f"got {reprlib.repr(audio)}, expected a path or a 1-D array of samples.")
     file = io.BytesIO()
     soundfile.write(file, np.clip(waveform, -1, 1), _SAMPLE_RATE, format="MP3")
     return as_uri(file.getvalue(), "audio/mpeg")

@@ -5,10 +5,7 @@ from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.resources import Resources
-from scipy import sparse
-from sklearn.decomposition import PCA
 
-from ..plotting._latent_space import _by_tsne
 from ..plotting._matplotlib import COLORS
 
 # Black can't be seen on a dark page.
@@ -31,16 +28,6 @@ def looks(groups):
         group: (_COLORS[i % len(_COLORS)], *_MARKERS[i // len(_COLORS) % len(_MARKERS)])
         for i, group in enumerate(groups)
     }
-
-
-def project(Z, random_state):
-    """Return places in the latent space in two dimensions, by t-SNE where there are more."""
-    Z = Z.toarray() if sparse.issparse(Z) else np.asarray(Z, dtype=np.float64)
-    if Z.shape[1] > 2 and len(Z) > 3:
-        # As scikit-learn advises: fewer dimensions are faster, and less noise.
-        Z = PCA(min(50, *Z.shape), random_state=random_state).fit_transform(Z)
-        return _by_tsne(Z, random_state)
-    return np.pad(Z[:, :2], ((0, 0), (0, max(0, 2 - Z.shape[1]))))
 
 
 def draw(points, columns):

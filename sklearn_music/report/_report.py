@@ -23,17 +23,20 @@ from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics import check_confounders
 from ..metrics._parts import fitted_with_labels, parts
-from ..metrics._samples import as_pandas, is_present, readable
+from ..metrics._samples import as_numbers, as_pandas, is_finite, is_present, readable
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
+from ..plotting._latent_space import project
 from ..plotting._matplotlib import import_pyplot
-from ._clusters import check_targets, count, describe_clusters, name_clusters, top_words
+from ._clusters import NOISE, check_targets, count, describe_clusters, name_clusters, top_words
 from ._excerpts import as_uri, embed, find_titles, link, scaled, shorten
 from ._scores import THIS, choose_features, score_table
 
 _N_RECONSTRUCTIONS = 4
 _NO_CLUSTER = "no cluster"
 _COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
+_UNKNOWN = "nothing is known of it, neither audio nor lyrics."
+_NOT_FINITE = "its latent vector holds NaN or infinity: impute what is missing of it."
 _N_NAMED = 3  # of the tracks that a warning is about
 
 
@@ -94,8 +97,9 @@ class ClusterReport:
     far from it. The words of a cluster are those whose mean TF-IDF in it exceeds that in all
     lyrics the most. The map is t-SNE's [1]_: near is alike, far says little.
 
-    A track that the pipeline has no latent vector of (neither readable audio nor lyrics, say) has
-    no cluster: it is not on the map, and is listed with the reason. In the scores, such tracks
+    A track that the pipeline has no latent vector of (neither readable audio nor lyrics, say), or
+    one that holds NaN or infinity, has no cluster: it is not on the map, and is listed with the
+    reason. In the scores, such tracks
     count as one more cluster. Where a cluster depends on what should not matter, such as
     missing lyrics or the sample rate of the files, a warning says so (see
     `sklearn_music.metrics.check_confounders`).
@@ -217,13 +221,14 @@ class ClusterReport:
             warnings.simplefilter("always", UserWarning)
             Z, labels = embed_and_cluster(self.pipeline, tracks)
         notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-        Z = Z.to_numpy() if isinstance(Z, pd.DataFrame) else Z
+        Z = as_numbers(Z)
         failures = {
             row: error
             for part in self._parts(BaseEstimator)
             for row, error in getattr(part, "failures_", {}).items()
         }
-        present, labels = is_present(Z), np.asarray(labels)
+        present, labels = is_finite(Z), np.asarray(labels)
+        in_part = is_present(Z) & ~present
         if not present.any():
             raise ValueError(
                 f"The pipeline has no latent vector of any of the {len(tracks)} tracks: pass some "
@@ -294,7 +299,7 @@ class ClusterReport:
             "audio": sources,
         }
         points = np.full((len(tracks), 2), np.nan)
-        points[present] = _map.project(Z[present], seeds[1])
+        _, points[present] = project(Z[present], seeds[1])
         nonce = secrets.token_urlsafe(16)
         page = environment.get_template("page.html").render(
             title=self.title,
@@ -307,8 +312,9 @@ class ClusterReport:
             titles=titles,
             has_audio=any(sources),
             clusters=described,
+            noise=NOISE,
             missing={
-                row: failures.get(row, "nothing is known of it, neither audio nor lyrics.")
+                row: failures.get(row, _NOT_FINITE if in_part[row] else _UNKNOWN)
                 for row in np.flatnonzero(~present).tolist()
             },
             legends=legends,
