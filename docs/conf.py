@@ -27,6 +27,8 @@ autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_typehints = "none"  # numpydoc's types are for people
 numpydoc_show_class_members = False
+# Properties that are inherited from scikit-learn refer to its glossary.
+suppress_warnings = ["ref.term"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -67,7 +67,7 @@ min_resources_, n_iterations_, n_possible_iterations_, n_required_iterations_
         As in HalvingRandomSearchCV.
     n_features_in_ : int
         Number of features of X in `fit`, where the refitted `best_estimator_` knows it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these features, where X had names and `best_estimator_` knows them.
 
     Raises
