@@ -32,6 +32,7 @@ def main(argv=None):
     parser.add_argument("--clusters", type=int, help="default: as many as genres, else 8")
     parser.add_argument("--duration", type=float, default=30.0, help="seconds per track")
     parser.add_argument("--lyrics-weight", type=float, default=30.0, help="that of audio is 1")
+    parser.add_argument("--epochs", type=int, default=80, help="of the training")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
     parser.add_argument("--jobs", type=int, default=2, help="number of workers")
     args = parser.parse_args(argv)
@@ -53,7 +54,8 @@ def main(argv=None):
     pipe = make_track_vae_pipeline(
         n_clusters, lyrics_weight=lyrics_weight, n_jobs=args.jobs, random_state=0, **files
     )
-    clusters = pipe.set_params(features__audio__verbose=1).fit_predict(tracks)
+    pipe.set_params(embed__max_epochs=args.epochs, features__audio__verbose=1)
+    clusters = pipe.fit_predict(tracks)
     failures = dict(pipe.failures_)
     reasons = [str(failures.get(row, "")) for row in range(len(tracks))]
     print(f"\n{len(tracks)} tracks in {n_clusters} clusters, {(clusters == -1).sum()} in none.")
@@ -86,6 +88,7 @@ def main(argv=None):
     if targets:
         mfcc = SpectrogramExtractor("mfcc", pooling="stats", on_error="nan", **files)
         audio = make_track_vae_pipeline(n_clusters, lyrics_weight=0, **files)
+        audio.set_params(embed__max_epochs=args.epochs)
         embeddings = {"PCA of spectrograms": make_pca_pipeline(**files)[:-1]}
         embeddings["TrackVAE of audio"] = audio[:-1]
         if lyrics_weight:

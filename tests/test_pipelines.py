@@ -103,7 +103,7 @@ def test_pca_and_vae_in_one_grid(tracks):
         ]
     )
     grid = {"embed": [PCA(random_state=0), VAE(max_epochs=2)], "embed__n_components": [2, 4]}
-    search = GridSearchCV(pipe, grid, scoring=CLUSTERING_SCORERS, refit="nmi", cv=2, n_jobs=2)
+    search = GridSearchCV(pipe, grid, scoring=CLUSTERING_SCORERS, refit="nmi", cv=2)
     search.fit(tracks[["audio"]], tracks["genre"])
     assert np.isfinite(search.cv_results_["mean_test_nmi"]).all()
 
