@@ -49,7 +49,7 @@ class VaDE(ClusterMixin, VAE):
         Weight of the term that ties each row to its nearest neighbours in X (see `VAE`). 0
         is the VaDE of the paper.
     n_neighbors : int, default=10
-        How many neighbours a row is tied to (see `VAE`).
+        Number of nearest neighbours that each sample is pulled towards (see `VAE`).
     max_epochs : int, default=100
         Number of passes over the rows, those of the pretraining included.
     batch_size : int, default=64

@@ -38,8 +38,9 @@ class VAE(BaseEmbedder):
         Weight of the term that ties each row to its nearest neighbours in X, so that
         clusters stay together in the latent space [6]_. 0 is the plain VAE.
     n_neighbors : int, default=10
-        How many neighbours a row is tied to. They are searched among all samples of an array,
-        which takes a time quadratic in their number. Memory-mapped samples are compared with
+        Number of nearest neighbours that each sample is pulled towards. They are searched
+        among all samples of an array, which takes a time quadratic in their number.
+        Memory-mapped samples are compared with
         134 million numbers (512 MiB) of them at most; where there are more, with a random sample.
     max_epochs : int, default=60
         Number of passes over the rows.

@@ -87,14 +87,9 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If all samples are missing, or there are fewer others than clusters.
         """
-        present = is_present(X)
-        self._check_enough(present)
-        estimator = clone(self.estimator)
-        params = _check_method_params(X, params, np.flatnonzero(present))
-        estimator.fit(*_present(present, X, y), **params)
-        self.estimator_ = estimator
-        if hasattr(estimator, "labels_"):
-            self.labels_ = _spread(np.asarray(estimator.labels_), present, -1)
+        _, present = self._fit("fit", X, y, params)
+        if hasattr(self.estimator_, "labels_"):
+            self.labels_ = _spread(np.asarray(self.estimator_.labels_), present, -1)
         return self
 
     @available_if(_has("fit_predict"))
@@ -116,12 +111,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,)
             -1 where a sample is missing.
         """
-        present = is_present(X)
-        self._check_enough(present)
-        estimator = clone(self.estimator)
-        params = _check_method_params(X, params, np.flatnonzero(present))
-        labels = estimator.fit_predict(*_present(present, X, y), **params)
-        self.estimator_ = estimator
+        labels, present = self._fit("fit_predict", X, y, params)
         self.labels_ = _spread(np.asarray(labels), present, -1)
         return self.labels_.copy()
 
@@ -283,6 +273,16 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         # allow_nan too: NaN in some features only is up to the estimator.
         return get_tags(self.estimator)
+
+    def _fit(self, method, X, y, params):
+        """Fit a clone to the samples that are present; return what the method does, and them."""
+        present = is_present(X)
+        self._check_enough(present)
+        estimator = clone(self.estimator)
+        params = _check_method_params(X, params, np.flatnonzero(present))
+        result = getattr(estimator, method)(*_present(present, X, y), **params)
+        self.estimator_ = estimator
+        return result, present
 
     def _check_enough(self, present):
         n_clusters = getattr(self.estimator, "n_clusters", None)
