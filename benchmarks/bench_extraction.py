@@ -37,7 +37,7 @@ import soundfile
 import torch
 
 from sklearn_music import SpectrogramExtractor
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 RATE, SECONDS = 44100, 30
 LARGE_ROWS = {"n_mels": 64, "n_fft": 1024, "hop_length": 32, "duration": 0.5}  # 88 kB each
@@ -182,7 +182,7 @@ def peak_memory(folder, n_tracks, *, mapped):
     paths = [f"{folder}/{i}.wav" for i in range(n_tracks)]
     cache = tempfile.mkdtemp(dir=folder)
     extractor = SpectrogramExtractor(**LARGE_ROWS, memory=cache).fit(paths)
-    _tracks._SHARE_OF_MEMORY = 0 if mapped else 1
+    _track_transformer._SHARE_OF_MEMORY = 0 if mapped else 1
     rows = extractor.transform(paths)
     # Not resource's ru_maxrss, which a process inherits from the one that starts it.
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 2**10

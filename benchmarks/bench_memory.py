@@ -20,7 +20,7 @@ from sklearn_music import VAE, TrackVAE
 
 EMBEDDERS = {
     "import only": None,
-    "VAE(consistency=0)": VAE(consistency=0),
+    "VAE(contrastive_weight=0)": VAE(contrastive_weight=0),
     "VAE()": VAE(),
     "TrackVAE()": TrackVAE(image_shape=(64, -1)),
 }

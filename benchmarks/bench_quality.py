@@ -52,20 +52,22 @@ EMBEDDERS = {
     "VAE()": VAE(),
     "VAE(beta=0.5)": VAE(beta=0.5),
     "VAE(beta=1)": VAE(beta=1),
-    "VAE(beta=1, consistency=0)": VAE(beta=1, consistency=0),
-    "VAE(beta=0.05, kl_warmup=40, consistency=0)": VAE(beta=0.05, kl_warmup=40, consistency=0),
+    "VAE(beta=1, contrastive_weight=0)": VAE(beta=1, contrastive_weight=0),
+    "VAE(beta=0.05, kl_warmup=40, contrastive_weight=0)": VAE(
+        beta=0.05, kl_warmup=40, contrastive_weight=0
+    ),
 }
 CLUSTERERS = {
     "VaDE()": VaDE(),
-    "VaDE(beta=1, consistency=0)": VaDE(beta=1, consistency=0),
+    "VaDE(beta=1, contrastive_weight=0)": VaDE(beta=1, contrastive_weight=0),
 }
 
 
 # Of TrackVAE.
 SETTINGS = [
     {},
-    {"consistency": 0},
-    {"consistency": 100},
+    {"contrastive_weight": 0},
+    {"contrastive_weight": 100},
     {"n_neighbors": 0},
     {"temperature": 0.5},
     {"augmentation": 0},

@@ -23,7 +23,7 @@ COMMANDS = [
     ["bench_training.py", "--rounds", "3"],
     ["bench_grid.py", "--naive", "--epochs", "10", "--rounds", "1"],
     ["bench_grid.py", "--networks", "conv", "--epochs", "2", "--rounds", "1"],
-    ["bench_memory.py", "--embedders", "import only", "VAE(consistency=0)"],
+    ["bench_memory.py", "--embedders", "import only", "VAE(contrastive_weight=0)"],
     ["count_parameters.py"],
 ]
 GPU_COMMANDS = [["bench_training.py", "--device", "cuda"], ["bench_grid.py", "--device", "cuda"]]

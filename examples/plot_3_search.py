@@ -29,7 +29,7 @@ mfcc = SpectrogramExtractor("mfcc", pooling="stats").fit_transform(music.data[["
 pipe = Pipeline(
     [
         ("scale", StandardScaler()),
-        ("embed", VAE(consistency=0, max_epochs=40, random_state=0)),
+        ("embed", VAE(contrastive_weight=0, max_epochs=40, random_state=0)),
         ("cluster", KMeans(n_clusters=6, n_init=10, random_state=0)),
     ]
 )

@@ -53,14 +53,14 @@ def write_tone(tmp_path):
 @pytest.fixture
 def count_decoded(monkeypatch):
     """The paths that were decoded, in order."""
-    from sklearn_music.features import _tracks
+    from sklearn_music.features import _track_transformer
 
     decoded = []
-    read_audio = _tracks.read_audio
+    read_audio = _track_transformer.read_audio
 
     def counted(path, **kwargs):
         decoded.append(os.path.basename(path))
         return read_audio(path, **kwargs)
 
-    monkeypatch.setattr(_tracks, "read_audio", counted)
+    monkeypatch.setattr(_track_transformer, "read_audio", counted)
     return decoded

@@ -53,7 +53,7 @@ INSTANCES = [
     ConvVAE(2, max_epochs=2, channels=(2, 3)),
     ConvVAE(2, max_epochs=2, image_shape=(1, 1), channels=(8,)),  # the rest are side features
     TrackVAE(2, max_epochs=2, channels=(2, 3)),
-    TrackVAE(2, max_epochs=2, channels=(2,), window_frames=1, consistency=0, augmentation=0),
+    TrackVAE(2, max_epochs=2, channels=(2,), window_frames=1, contrastive_weight=0, augmentation=0),
     BetaCVAE(2, max_epochs=2),
     BetaCVAE(2, max_epochs=2, condition_features=[0], encode_condition=True),
     BetaCVAE(2, max_epochs=2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),

@@ -4,7 +4,7 @@
 wanted. `load_tracks` reads a table of tracks beside a folder of audio files.
 """
 
+from ._load_tracks import load_tracks
 from ._make_music import make_music
-from ._tracks import load_tracks
 
 __all__ = ["load_tracks", "make_music"]

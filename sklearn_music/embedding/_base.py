@@ -41,7 +41,7 @@ from ._training import (
 
 _HISTORY = (
     *("epoch", "train_loss", "valid_loss", "reconstruction", "kl"),
-    *("total_correlation", "consistency", "side_consistency", "active_units", "dur"),
+    *("total_correlation", "contrastive", "cross_modal", "active_units", "dur"),
 )
 
 
@@ -49,7 +49,6 @@ _HISTORY = (
 NOT_IN_CHECKPOINT_KEY = {
     "callbacks": "a fit that keeps checkpoints has none",
     "checkpoint_dir": "where the checkpoint is",
-    "compile": "the weights are the same up to rounding",
     "condition_features": "their columns are the last ones of the rows, which are in the key",
     "device": "the weights are the same up to rounding, and a fit may go on elsewhere",
     "early_stopping": "a fit that keeps checkpoints holds nothing out",
@@ -87,7 +86,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "checkpoint_dir": [str, os.PathLike, None],
         "device": [str],
         "amp": ["boolean"],
-        "compile": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -243,7 +241,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     positives=(lambda _: state["positives"]) if state else self._positives,
                     epochs=1 if partial else self.max_epochs - (len(net.history) if state else 0),
                     amp=self.amp,
-                    compile=self.compile,
                 )
                 summary = summarize(net, X)
         if checkpoint is not None:
@@ -674,7 +671,7 @@ def check_widths(widths, name, n_min=0):
 
 # Settings of a network that no weight depends on: training may go on with others.
 _OF_THE_TRAINING = tuple(
-    f"module__{name}" for name in ("side_weight", "augmentation", "ties_windows", "ties_side")
+    f"module__{name}" for name in ("auxiliary_weight", "augmentation", "ties_windows", "ties_side")
 )
 
 

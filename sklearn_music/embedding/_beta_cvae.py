@@ -50,7 +50,7 @@ class BetaCVAE(BaseEmbedder):
         convolutional network as in `ConvVAE`. One may be -1. None for a dense one.
     channels : sequence of int, default=(32, 64, 128)
         Channels of the convolutions, with an image.
-    side_weight : float, default=1.0
+    auxiliary_weight : float, default=1.0
         Weight of the side features' squared error, with an image.
     beta : float, default=4.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
@@ -90,10 +90,6 @@ class BetaCVAE(BaseEmbedder):
     amp : bool, default=False
         Whether to train with layers in bfloat16 (automatic mixed precision): faster on
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
-    compile : bool, default=False
-        Whether to compile the network with `torch.compile` before the training: it takes
-        up to a minute, and pays off in long ones. Falls back, with a warning, where that
-        is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
     random_state : int, RandomState instance or None, default=None
@@ -139,7 +135,7 @@ class BetaCVAE(BaseEmbedder):
 
     Notes
     -----
-    The loss is that of `VAE` without `consistency`, for the input given the condition. A
+    The loss is that of `VAE` without `contrastive_weight`, for the input given the condition. A
     condition of zeros is an unknown one, and legal everywhere. Where the encoder is not
     told the condition, what stands in its columns makes no difference to `transform`.
 
@@ -177,7 +173,7 @@ class BetaCVAE(BaseEmbedder):
         "hidden_layer_sizes": ["array-like"],
         "image_shape": ["array-like", None],
         "channels": ["array-like"],
-        "side_weight": [Interval(Real, 0, None, closed="left")],
+        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     _condition_columns: np.ndarray
@@ -191,7 +187,7 @@ class BetaCVAE(BaseEmbedder):
         hidden_layer_sizes=(128, 64),
         image_shape=None,
         channels=(32, 64, 128),
-        side_weight=1.0,
+        auxiliary_weight=1.0,
         beta=4.0,
         kl_warmup=0,
         free_bits=0.0,
@@ -207,7 +203,6 @@ class BetaCVAE(BaseEmbedder):
         checkpoint_dir=None,
         device="auto",
         amp=False,
-        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -218,7 +213,7 @@ class BetaCVAE(BaseEmbedder):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.image_shape = image_shape
         self.channels = channels
-        self.side_weight = side_weight
+        self.auxiliary_weight = auxiliary_weight
         self.beta = beta
         self.kl_warmup = kl_warmup
         self.free_bits = free_bits
@@ -234,7 +229,6 @@ class BetaCVAE(BaseEmbedder):
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
-        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose

@@ -33,7 +33,7 @@ class ConvVAE(BaseEmbedder):
     channels : sequence of int, default=(32, 64, 128)
         Channels of the encoder's convolutions, each of which halves the image; the
         decoder mirrors them.
-    side_weight : float, default=1.0
+    auxiliary_weight : float, default=1.0
         Weight of the side features' squared error; that of the image is 1. There are many
         more pixels than side features, so it may have to be large.
     beta : float, default=1.0
@@ -74,10 +74,6 @@ class ConvVAE(BaseEmbedder):
     amp : bool, default=False
         Whether to train with layers in bfloat16 (automatic mixed precision): faster on
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
-    compile : bool, default=False
-        Whether to compile the network with `torch.compile` before the training: it takes
-        up to a minute, and pays off in long ones. Falls back, with a warning, where that
-        is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
     random_state : int, RandomState instance or None, default=None
@@ -119,8 +115,8 @@ class ConvVAE(BaseEmbedder):
 
     Notes
     -----
-    The loss is that of `VAE` without `consistency`, with the squared error of the image
-    plus `side_weight` times that of the side features. A row one of whose side features
+    The loss is that of `VAE` without `contrastive_weight`, with the squared error of the image
+    plus `auxiliary_weight` times that of the side features. A row one of whose side features
     is NaN has none: they are left out of its error and encoded as absent, by a column of
     their own that says so. A row whose whole image is NaN is missing: the training leaves
     it out, and `transform` gives it NaN, whatever its side features.
@@ -145,7 +141,7 @@ class ConvVAE(BaseEmbedder):
         **BaseEmbedder._parameter_constraints,
         "image_shape": ["array-like"],
         "channels": ["array-like"],
-        "side_weight": [Interval(Real, 0, None, closed="left")],
+        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -154,7 +150,7 @@ class ConvVAE(BaseEmbedder):
         *,
         image_shape=(1, -1),
         channels=(32, 64, 128),
-        side_weight=1.0,
+        auxiliary_weight=1.0,
         beta=1.0,
         kl_warmup=0,
         free_bits=0.0,
@@ -170,7 +166,6 @@ class ConvVAE(BaseEmbedder):
         checkpoint_dir=None,
         device="auto",
         amp=False,
-        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -178,7 +173,7 @@ class ConvVAE(BaseEmbedder):
         self.n_components = n_components
         self.image_shape = image_shape
         self.channels = channels
-        self.side_weight = side_weight
+        self.auxiliary_weight = auxiliary_weight
         self.beta = beta
         self.kl_warmup = kl_warmup
         self.free_bits = free_bits
@@ -194,7 +189,6 @@ class ConvVAE(BaseEmbedder):
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
-        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -221,5 +215,5 @@ def conv_settings(embedder, n_inputs):
     return {
         "image_shape": resolve_image_shape(embedder.image_shape, n_inputs),
         "channels": check_widths(embedder.channels, "channels", n_min=1),
-        "side_weight": float(embedder.side_weight),
+        "auxiliary_weight": float(embedder.auxiliary_weight),
     }

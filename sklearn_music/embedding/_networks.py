@@ -27,7 +27,7 @@ class Network(nn.Module):
         Whether the encoder sees it too.
     """
 
-    side_weight = 1.0
+    auxiliary_weight = 1.0
 
     def __init__(self, n_features, n_condition, encode_condition):
         super().__init__()
@@ -47,11 +47,11 @@ class Network(nn.Module):
         """Return the condition of each row."""
         return x[:, self.n_inputs :]
 
-    def error(self, x, x_hat, side_weight=None):
+    def error(self, x, x_hat, auxiliary_weight=None):
         """Return the squared error of each row's input; side features are a ConvNetwork's."""
         return (x[:, : self.n_inputs] - x_hat).square().sum(dim=1)
 
-    def n_observed(self, x, side_weight=1.0):
+    def n_observed(self, x, auxiliary_weight=1.0):
         """Return how many numbers of each row are there, (n_rows,), weighed as in `error`."""
         return torch.full_like(x[:, 0], self.n_inputs)
 
@@ -61,7 +61,7 @@ class Network(nn.Module):
             noise = mean.new_empty(mean.shape).normal_()
         return mean + (0.5 * log_variance).exp() * noise
 
-    def forward(self, x, positive=None, noise=None, side_weight=None):
+    def forward(self, x, positive=None, noise=None, auxiliary_weight=None):
         """Return the error of one draw from the posterior, the draw, its mean, log-variance.
 
         And the means of the posteriors of rows and positives, where these are given. The noise of
@@ -71,7 +71,7 @@ class Network(nn.Module):
         mean, log_variance = (part.float() for part in self.encode(x))
         z = self.draw(mean, log_variance, noise)
         x_hat = self.decode(z, self.condition(x)).float()
-        output = self.error(x, x_hat, side_weight), z, mean, log_variance
+        output = self.error(x, x_hat, auxiliary_weight), z, mean, log_variance
         return output if positive is None else (*output, mean, self.encode(positive)[0].float())
 
 
@@ -123,7 +123,7 @@ class ConvNetwork(Network):
         Height and width of the image.
     channels : sequence of int
         Channels of the encoder's convolutions, each of which halves the image.
-    side_weight : float, default=1.0
+    auxiliary_weight : float, default=1.0
         Weight of the side features' error.
     n_condition, encode_condition
         See `Network`.
@@ -137,13 +137,13 @@ class ConvNetwork(Network):
         n_components,
         image_shape,
         channels,
-        side_weight=1.0,
+        auxiliary_weight=1.0,
         n_condition=0,
         encode_condition=False,
     ):
         super().__init__(n_features, n_condition, encode_condition)
         self.image_shape = tuple(image_shape)
-        self.side_weight = side_weight
+        self.auxiliary_weight = auxiliary_weight
         self.n_pixels = math.prod(image_shape)
         n_side = self.n_inputs - self.n_pixels
 
@@ -199,19 +199,19 @@ class ConvNetwork(Network):
             parts.append(self.side_decoder(z))
         return torch.cat(parts, dim=1)
 
-    def n_observed(self, x, side_weight=1.0):
+    def n_observed(self, x, auxiliary_weight=1.0):
         """Return how many numbers of each row are there, (n_rows,), weighed as in `error`."""
-        n_side = side_weight * (self.n_inputs - self.n_pixels)
+        n_side = auxiliary_weight * (self.n_inputs - self.n_pixels)
         return self.n_pixels + n_side * self.has_side(x)[:, 0].to(x.dtype)
 
-    def error(self, x, x_hat, side_weight=None):
+    def error(self, x, x_hat, auxiliary_weight=None):
         """Return the squared error of each row's input; missing side features have none."""
-        if side_weight is None:
-            side_weight = self.side_weight
+        if auxiliary_weight is None:
+            auxiliary_weight = self.auxiliary_weight
         x = x[:, : self.n_inputs]
         # Before the difference, since the gradient of a NaN that is dropped later is NaN too.
         error = (torch.where(x.isnan(), x_hat, x) - x_hat).square()
-        side = side_weight * error[:, self.n_pixels :] * self.has_side(x)
+        side = auxiliary_weight * error[:, self.n_pixels :] * self.has_side(x)
         return error[:, : self.n_pixels].sum(dim=1) + side.sum(dim=1)
 
     def has_side(self, x):

@@ -95,9 +95,9 @@ class NegativeELBO(nn.Module):
         that maximises its likelihood (Rybkin et al., 2021).
     total_correlation : float, default=0.0
         Weight of the total correlation (Chen et al., 2018).
-    consistency : float, default=0.0
+    contrastive_weight : float, default=0.0
         Weight of the term that ties each row to its positive, where there are positives.
-    side_consistency : float, default=0.0
+    cross_modal_weight : float, default=0.0
         Weight, within that term, of the tie to a second positive, where there are such.
     temperature : float, default=None
         Of the cosine similarity in that term; None takes the heavy-tailed one, whose scale
@@ -110,8 +110,8 @@ class NegativeELBO(nn.Module):
         free_bits=0.0,
         decoder_variance="unit",
         total_correlation=0.0,
-        consistency=0.0,
-        side_consistency=0.0,
+        contrastive_weight=0.0,
+        cross_modal_weight=0.0,
         temperature=None,
     ):
         super().__init__()
@@ -119,10 +119,10 @@ class NegativeELBO(nn.Module):
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
-        self.consistency = consistency
-        self.side_consistency = side_consistency
+        self.contrastive_weight = contrastive_weight
+        self.cross_modal_weight = cross_modal_weight
         self.temperature = temperature
-        # Always there, so that a warm start may turn the consistency on.
+        # Always there, so that a warm start may turn the contrastive_weight on.
         self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -152,12 +152,12 @@ class NegativeELBO(nn.Module):
             terms["total_correlation"] = total_correlation(z, mean, log_variance, n_rows)
             loss = loss + self.total_correlation * terms["total_correlation"]
         if places:
-            terms["consistency"] = info_nce(self._similarity(*places[:2]))
-            loss = loss + self.consistency * terms["consistency"]
+            terms["contrastive"] = info_nce(self._similarity(*places[:2]))
+            loss = loss + self.contrastive_weight * terms["contrastive"]
         if places[2:]:
-            terms["side_consistency"] = info_nce(self._similarity(*places[2:]))
-            weight = self.consistency * self.side_consistency
-            loss = loss + weight * terms["side_consistency"]
+            terms["cross_modal"] = info_nce(self._similarity(*places[2:]))
+            weight = self.contrastive_weight * self.cross_modal_weight
+            loss = loss + weight * terms["cross_modal"]
         with torch.no_grad():
             sums = posterior_sums(kl, mean)
         return loss, ({name: term.detach() * len(z) for name, term in terms.items()}, sums)
@@ -204,7 +204,7 @@ def elbo(network, x, nodes, variance=1.0, divergence=kl_divergence):
     condition = network.condition(x)
     errors = [
         # Of side features as of pixels: weighed, it would bound no likelihood.
-        network.error(x, network.decode(mean + deviation * node, condition), side_weight=1.0)
+        network.error(x, network.decode(mean + deviation * node, condition), auxiliary_weight=1.0)
         for node in nodes
     ]
     error = torch.stack(errors).mean(dim=0)

@@ -85,7 +85,7 @@ class Stacks:
             Why its network can't be trained with others, where that is so: words, or the
             exception that its fit will raise.
         """
-        for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp", "compile"):
+        for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp"):
             if getattr(embedder, name):
                 return name
         if is_mapped(X):
@@ -272,7 +272,7 @@ def _train(members):
     positives = {}
     for member in members:
         params = member.embedder.get_params(deep=False)
-        key = member.rows, params.get("consistency"), params.get("n_neighbors")
+        key = member.rows, params.get("contrastive_weight"), params.get("n_neighbors")
         if key not in positives:
             positives[key] = member.embedder._positives(member.X)
         member.initialize()
@@ -431,7 +431,7 @@ class _Stack:
         output = functional_call(self.net.module_, of_module, batch, {"noise": noise})
         of_criterion |= {"beta": beta, "free_bits": free_bits}
         module = self.net.module_
-        n_inputs = module.n_observed(batch[0], module.side_weight).mean()
+        n_inputs = module.n_observed(batch[0], module.auxiliary_weight).mean()
         return functional_call(self.criterion, of_criterion, (output, n_inputs))
 
     def _orders(self):

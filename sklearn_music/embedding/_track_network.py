@@ -44,7 +44,7 @@ class TrackNetwork(ConvNetwork):
         Whether `forward` returns the places of two windows of each track.
     ties_side : bool, default=False
         Whether it then returns those of a window and of the side features of each track, too.
-    side_weight : float, default=1.0
+    auxiliary_weight : float, default=1.0
         Weight of the side features' error.
     """
 
@@ -62,13 +62,13 @@ class TrackNetwork(ConvNetwork):
         augmentation=0.0,
         ties_windows=False,
         ties_side=False,
-        side_weight=1.0,
+        auxiliary_weight=1.0,
     ):
         self.n_bands, self.n_frames = image_shape
         n_side = n_features - self.n_bands * self.n_frames
         window_shape = (self.n_bands, window_frames)
         n_inputs = math.prod(window_shape) + n_side
-        super().__init__(n_inputs, n_components, window_shape, channels, side_weight)
+        super().__init__(n_inputs, n_components, window_shape, channels, auxiliary_weight)
         self.window_frames = window_frames
         self.augmentation = augmentation
         self.ties_windows = ties_windows
@@ -86,7 +86,7 @@ class TrackNetwork(ConvNetwork):
         if n_side:
             self.side_encoder = _perceptron([n_side, self.n_side_units, 2 * n_components])
 
-    def forward(self, x, positive=None, noise=None, side_weight=None):
+    def forward(self, x, positive=None, noise=None, auxiliary_weight=None):
         """Return the error of one draw from the posterior of a random window, and so on.
 
         As `Network.forward`; with `ties_windows` also the mean of the posterior of that
@@ -112,7 +112,7 @@ class TrackNetwork(ConvNetwork):
         mean, log_variance = product(*experts)
         z = self.draw(mean, log_variance, noise)
         x_hat = self.decode(z, self.condition(view)).float()
-        output = self.error(view, x_hat, side_weight), z, mean, log_variance
+        output = self.error(view, x_hat, auxiliary_weight), z, mean, log_variance
         if not self.ties_windows:
             return output
         if positive is not None:
@@ -156,10 +156,10 @@ class TrackNetwork(ConvNetwork):
         image = image * self.band_scale + self.band_mean
         return torch.cat([image.flatten(start_dim=1), view[:, self.n_pixels :]], dim=1)
 
-    def n_observed(self, x, side_weight=1.0):
+    def n_observed(self, x, auxiliary_weight=1.0):
         """Return how many numbers of each view are there, (n_rows,), weighed as in `error`."""
         has_audio, has_side = (has(x)[:, 0].to(x.dtype) for has in (self.has_audio, self.has_side))
-        return self.n_pixels * has_audio + side_weight * self.n_side * has_side
+        return self.n_pixels * has_audio + auxiliary_weight * self.n_side * has_side
 
     def has_audio(self, x):
         """Tell of each row or view whether it has a spectrogram, (n_rows, 1)."""

@@ -29,7 +29,7 @@ class TrackVAE(BaseEmbedder):
 
     A whole spectrogram's reconstruction spends the latent space on where the notes fall.
     Here the network sees a short window of each track at a time, drawn anew in each epoch,
-    and a second term of the loss, `consistency`, ties two windows of one track, or of two
+    and a second term of the loss, `contrastive_weight`, ties two windows of one track, or of two
     tracks that are neighbours: what they share is how they sound. `transform` gives one place
     per track.
 
@@ -53,7 +53,7 @@ class TrackVAE(BaseEmbedder):
     channels : sequence of int, default=(16, 32, 64)
         Channels of the encoder's convolutions, each of which halves the window; the
         decoder mirrors them.
-    side_weight : float, default=30.0
+    auxiliary_weight : float, default=30.0
         Weight of the side features' squared error; that of the window is 1. It is the one
         weight of the fusion: the more, the more of the latent space the side features have.
         At the default both have some, where the side features of a row are as long as a
@@ -66,10 +66,10 @@ class TrackVAE(BaseEmbedder):
     beta : float, default=1.0
         Weight of the KL divergence. 1 is the evidence lower bound; more of it makes
         the latent dimensions independent and few, less makes the reconstruction sharp.
-    consistency : float, default=300.0
+    contrastive_weight : float, default=300.0
         Weight of the term that ties two windows of a track, or of neighbours. At 0 there is
         none.
-    side_consistency : float, default=0.1
+    cross_modal_weight : float, default=0.1
         How much the tie of a window to the side features of its track counts beside that to
         another window. The more, the more the latent space is about what the two have in
         common, and the less about what either has of its own (the language of the lyrics).
@@ -117,10 +117,6 @@ class TrackVAE(BaseEmbedder):
     amp : bool, default=False
         Whether to train with layers in bfloat16 (automatic mixed precision): faster on
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
-    compile : bool, default=False
-        Whether to compile the network with `torch.compile` before the training: it takes
-        up to a minute, and pays off in long ones. Falls back, with a warning, where that
-        is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
     random_state : int, RandomState instance or None, default=None
@@ -142,8 +138,8 @@ class TrackVAE(BaseEmbedder):
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` and
-        ``consistency`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
-        are used, ``side_consistency``, ``total_correlation`` and ``valid_loss``.
+        ``contrastive`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
+        are used, ``cross_modal``, ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over a window of each row, in nats.
     active_units_ : int
@@ -167,12 +163,12 @@ class TrackVAE(BaseEmbedder):
 
     Notes
     -----
-    The loss is that of `VAE`, of a window in place of a row. `consistency` adds that many
+    The loss is that of `VAE`, of a window in place of a row. `contrastive_weight` adds that many
     times the InfoNCE loss [1]_ of telling, by the cosine of their latent means [3]_, another
     window of the same track or of a neighbour [4]_ from those of the other tracks of the batch;
     neither mean knows the side features, which would give the track away, though the
     neighbours are those by all that is there. Where there are side features,
-    `side_consistency` times that is the weight of the same loss of telling, from the mean of a
+    `cross_modal_weight` times that is the weight of the same loss of telling, from the mean of a
     window, that of the side features of its track from those of the others [5]_: it draws to the
     fore what the two have in common, and puts a track that lacks one where the other says.
 
@@ -231,10 +227,10 @@ class TrackVAE(BaseEmbedder):
         "image_shape": ["array-like"],
         "window_frames": [Interval(Integral, 1, None, closed="left")],
         "channels": ["array-like"],
-        "side_weight": [Interval(Real, 0, None, closed="left")],
+        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
         "augmentation": [Interval(Real, 0, None, closed="left")],
-        "consistency": [Interval(Real, 0, None, closed="left")],
-        "side_consistency": [Interval(Real, 0, None, closed="left")],
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "cross_modal_weight": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_neighbors": [Interval(Integral, 0, None, closed="left")],
     }
@@ -246,11 +242,11 @@ class TrackVAE(BaseEmbedder):
         image_shape=(1, -1),
         window_frames=32,
         channels=(16, 32, 64),
-        side_weight=30.0,
+        auxiliary_weight=30.0,
         augmentation=2.0,
         beta=1.0,
-        consistency=300.0,
-        side_consistency=0.1,
+        contrastive_weight=300.0,
+        cross_modal_weight=0.1,
         temperature=0.2,
         n_neighbors=5,
         kl_warmup=0,
@@ -267,7 +263,6 @@ class TrackVAE(BaseEmbedder):
         checkpoint_dir=None,
         device="auto",
         amp=False,
-        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -276,11 +271,11 @@ class TrackVAE(BaseEmbedder):
         self.image_shape = image_shape
         self.window_frames = window_frames
         self.channels = channels
-        self.side_weight = side_weight
+        self.auxiliary_weight = auxiliary_weight
         self.augmentation = augmentation
         self.beta = beta
-        self.consistency = consistency
-        self.side_consistency = side_consistency
+        self.contrastive_weight = contrastive_weight
+        self.cross_modal_weight = cross_modal_weight
         self.temperature = temperature
         self.n_neighbors = n_neighbors
         self.kl_warmup = kl_warmup
@@ -297,7 +292,6 @@ class TrackVAE(BaseEmbedder):
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
-        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -336,10 +330,12 @@ class TrackVAE(BaseEmbedder):
 
     def _settings(self, n_rows, n_features):
         return super()._settings(n_rows, n_features) | {
-            "criterion__consistency": float(self.consistency),
-            "criterion__side_consistency": float(self.side_consistency),
+            "criterion__contrastive_weight": float(self.contrastive_weight),
+            "criterion__cross_modal_weight": float(self.cross_modal_weight),
             "criterion__temperature": float(self.temperature),
-            "callbacks__neighbors__n_neighbors": int(self.n_neighbors) if self.consistency else 0,
+            "callbacks__neighbors__n_neighbors": int(self.n_neighbors)
+            if self.contrastive_weight
+            else 0,
             "callbacks__neighbors__first_epoch": math.ceil(self.max_epochs / 4),
         }
 
@@ -356,10 +352,10 @@ class TrackVAE(BaseEmbedder):
             "image_shape": image_shape,
             "window_frames": int(min(self.window_frames, image_shape[1])),
             "channels": check_widths(self.channels, "channels", n_min=1),
-            "side_weight": float(self.side_weight),
+            "auxiliary_weight": float(self.auxiliary_weight),
             "augmentation": float(self.augmentation),
-            "ties_windows": self.consistency > 0,
-            "ties_side": self.side_consistency > 0,
+            "ties_windows": self.contrastive_weight > 0,
+            "ties_side": self.cross_modal_weight > 0,
             "band_mean": self.band_mean_.tolist(),
             "band_scale": self.band_scale_.tolist(),
         }

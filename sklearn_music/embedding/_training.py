@@ -195,7 +195,7 @@ class EmbeddingNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss, and keep its terms for the log."""
-        n_inputs = self.module_.n_observed(X[0], self.module_.side_weight).mean()
+        n_inputs = self.module_.n_observed(X[0], self.module_.auxiliary_weight).mean()
         loss, (terms, sums) = self.criterion_(y_pred, n_inputs)
         if training:
             for name, term in terms.items():
@@ -372,7 +372,7 @@ def entropy(*seed):
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
+def train(net, X, X_valid=None, *, positives, epochs, amp=False):
     """Train an initialised net for some more epochs.
 
     `positives` is a function of rows: which others each one is tied to, or None.
@@ -383,8 +383,6 @@ def train(net, X, X_valid=None, *, positives, epochs, amp=False, compile=False):
     try:
         with threads(_n_threads_that_pay(net)):
             net.amp_ = amp and _has_bfloat16(rows.device)
-            if compile:
-                _compile(net, rows)
             net.partial_fit(rows, epochs=epochs)
     except Interrupted as interrupt:
         raise KeyboardInterrupt from interrupt
@@ -406,25 +404,6 @@ def _has_bfloat16(device):
         stacklevel=2,
     )
     return False
-
-
-def _compile(net, rows):
-    """Compile the forward pass, and try it; leave it as it is where that can't be done."""
-    net.forward_ = torch.compile(net.module_.forward)
-    net.module_.train()
-    try:
-        with seeded(0):
-            batch, _ = next(iter(Batches(rows, net.batch_size)))
-            torch.cat([part.flatten() for part in net.infer(batch)]).sum().backward()
-    except Exception as error:  # a missing compiler shows as one of many classes
-        net.forward_ = net.module_.forward
-        first_line = str(error).partition("\n")[0]
-        warnings.warn(
-            "compile=True can't be had here, training without it: "
-            f"{type(error).__name__}: {first_line}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
 
 
 @contextmanager
@@ -487,7 +466,7 @@ def summarize(net, X, generator=None):
     error = n_observed = torch.zeros((), dtype=torch.float32, device=net.device)
     for x in row_batches(X, net.device):
         noise = x.new_empty(len(x), net.module__n_components).normal_(generator=generator)
-        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise, side_weight=1.0)
+        errors, _, mean, log_variance, *_ = net.module_(x, noise=noise, auxiliary_weight=1.0)
         totals += posterior_sums(net.criterion_.kl(mean, log_variance), mean)
         error = error + errors.sum()
         n_observed = n_observed + net.module_.n_observed(x).sum()

@@ -45,7 +45,7 @@ class VaDE(ClusterMixin, VAE):
     decoder_variance : {"unit", "learned", "optimal"}, default="unit"
         The variance of the likelihood: 1, a parameter of the network, or the value that
         maximises the likelihood of each batch.
-    consistency : float, default=30.0
+    contrastive_weight : float, default=30.0
         Weight of the term that ties each row to its nearest neighbours in X (see `VAE`). 0
         is the VaDE of the paper.
     n_neighbors : int, default=10
@@ -68,9 +68,6 @@ class VaDE(ClusterMixin, VAE):
     amp : bool, default=False
         Whether to train with layers in bfloat16 (automatic mixed precision). Falls back to
         float32, with a warning, where a GPU has none.
-    compile : bool, default=False
-        Whether to compile the network with `torch.compile` before the training. Falls back,
-        with a warning, where that is not possible.
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended, its clusters included.
     random_state : int, RandomState instance or None, default=None
@@ -94,7 +91,7 @@ class VaDE(ClusterMixin, VAE):
         ``net_.criterion_``.
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` (from the
-        standard normal in the pretraining, then from the mixture) and ``consistency`` (in
+        standard normal in the pretraining, then from the mixture) and ``contrastive`` (in
         nats), ``active_units``, ``dur`` (in seconds).
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's part of the KL divergence, the mean over the rows, in nats.
@@ -182,7 +179,7 @@ class VaDE(ClusterMixin, VAE):
         kl_warmup=0,
         free_bits=0.0,
         decoder_variance="unit",
-        consistency=30.0,
+        contrastive_weight=30.0,
         n_neighbors=10,
         max_epochs=100,
         batch_size=64,
@@ -191,7 +188,6 @@ class VaDE(ClusterMixin, VAE):
         checkpoint_dir=None,
         device="auto",
         amp=False,
-        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -205,7 +201,7 @@ class VaDE(ClusterMixin, VAE):
         self.kl_warmup = kl_warmup
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
-        self.consistency = consistency
+        self.contrastive_weight = contrastive_weight
         self.n_neighbors = n_neighbors
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -214,7 +210,6 @@ class VaDE(ClusterMixin, VAE):
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
-        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose

@@ -34,7 +34,7 @@ class VAE(BaseEmbedder):
         maximises the likelihood of each batch [3]_.
     total_correlation : float, default=0.0
         Weight of the total correlation of the latent dimensions, on top of beta [4]_.
-    consistency : float, default=30.0
+    contrastive_weight : float, default=30.0
         Weight of the term that ties each row to its nearest neighbours in X, so that
         clusters stay together in the latent space [6]_. 0 is the plain VAE.
     n_neighbors : int, default=10
@@ -67,10 +67,6 @@ class VAE(BaseEmbedder):
     amp : bool, default=False
         Whether to train with layers in bfloat16 (automatic mixed precision): faster on
         a recent GPU, less exact. Falls back to float32, with a warning, where a GPU has none.
-    compile : bool, default=False
-        Whether to compile the network with `torch.compile` before the training: it takes
-        up to a minute, and pays off in long ones. Falls back, with a warning, where that
-        is not possible (no C++ compiler, for example).
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended.
     random_state : int, RandomState instance or None, default=None
@@ -85,7 +81,7 @@ class VAE(BaseEmbedder):
         The trained net; its network is ``net_.module_``.
     history_ : list of dict
         One per epoch: ``epoch``, ``train_loss``, ``reconstruction``, ``kl`` and
-        ``consistency`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
+        ``contrastive`` (in nats), ``active_units``, ``dur`` (in seconds) and, where they
         are used, ``total_correlation`` and ``valid_loss``.
     kl_per_component_ : ndarray of shape (n_components,)
         Each latent dimension's KL divergence, the mean over the rows, in nats.
@@ -109,7 +105,7 @@ class VAE(BaseEmbedder):
 
     Notes
     -----
-    Without `consistency`, the loss is the negative evidence lower bound [1]_, with
+    Without `contrastive_weight`, the loss is the negative evidence lower bound [1]_, with
     a Gaussian likelihood of variance 1 (its constant left out) and a weight on the KL
     divergence [2]_, both terms summed over their dimensions:
 
@@ -119,7 +115,7 @@ class VAE(BaseEmbedder):
     So beta means the same for every batch size, and columns that are standardised
     weigh as much as the prior expects of them.
 
-    `consistency` adds that many times the InfoNCE loss [6]_ of telling, by its latent
+    `contrastive_weight` adds that many times the InfoNCE loss [6]_ of telling, by its latent
     mean, one of a row's nearest neighbours from those of the other rows of the batch; two
     rows are alike as :math:`1 / (1 + e^s \| \mu_i - \mu_j \|^2)`, with s learnt.
 
@@ -160,7 +156,7 @@ class VAE(BaseEmbedder):
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
         "hidden_layer_sizes": ["array-like"],
-        "consistency": [Interval(Real, 0, None, closed="left")],
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -174,7 +170,7 @@ class VAE(BaseEmbedder):
         free_bits=0.0,
         decoder_variance="unit",
         total_correlation=0.0,
-        consistency=30.0,
+        contrastive_weight=30.0,
         n_neighbors=10,
         max_epochs=60,
         batch_size=64,
@@ -186,7 +182,6 @@ class VAE(BaseEmbedder):
         checkpoint_dir=None,
         device="auto",
         amp=False,
-        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -198,7 +193,7 @@ class VAE(BaseEmbedder):
         self.free_bits = free_bits
         self.decoder_variance = decoder_variance
         self.total_correlation = total_correlation
-        self.consistency = consistency
+        self.contrastive_weight = contrastive_weight
         self.n_neighbors = n_neighbors
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -210,7 +205,6 @@ class VAE(BaseEmbedder):
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.amp = amp
-        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -221,10 +215,10 @@ class VAE(BaseEmbedder):
 
     def _settings(self, n_rows, n_features):
         settings = super()._settings(n_rows, n_features)
-        return settings | {"criterion__consistency": float(self.consistency)}
+        return settings | {"criterion__contrastive_weight": float(self.contrastive_weight)}
 
     def _positives(self, X):
-        return nearest_rows(X, self.n_neighbors) if self.consistency else None
+        return nearest_rows(X, self.n_neighbors) if self.contrastive_weight else None
 
     def _network_settings(self, n_features):
         return {"hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes")}

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 
 from ..exceptions import AudioError
-from ._tracks import TrackTransformer, failures_of, or_error
+from ._track_transformer import TrackTransformer, failures_of, or_error
 
 # A model need not be made for threads, and torch uses all cores by itself.
 _ONE_AT_A_TIME = threading.Lock()

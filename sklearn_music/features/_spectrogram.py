@@ -25,7 +25,14 @@ from ._bandwidth import (
     measure_bandwidth,
     waveform_bandwidth,
 )
-from ._tracks import CACHE_VERSION, TrackTransformer, failures_of, joined_workers, or_error, stretch
+from ._track_transformer import (
+    CACHE_VERSION,
+    TrackTransformer,
+    failures_of,
+    joined_workers,
+    or_error,
+    stretch,
+)
 
 
 class _Settings(NamedTuple):

@@ -16,8 +16,8 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .._inspection import fitted_with_labels, parts
 from ..exceptions import LabelLeakageWarning, warn_of_leakage
-from ._parts import fitted_with_labels, parts
 from ._samples import drop_unlabelled
 
 

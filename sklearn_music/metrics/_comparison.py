@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from ._clustering import CLUSTERING_SCORES
 from ._leakage import find_telling_columns, measure_leakage
-from ._reference import ReferenceSpace, seeded_transformer
+from ._reference_space import ReferenceSpace, seeded_transformer
 from ._samples import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.utils import _safe_indexing
 
+from .._inspection import parts
 from ..exceptions import LEAKAGE_THRESHOLD
-from ._parts import parts
 
 # Rows with which it is tried out what an embedding reads.
 _N_ROWS = 50

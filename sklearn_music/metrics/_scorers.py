@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
+from .._inspection import parts
 from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
-from ._parts import parts
-from ._reference import ReferenceSpace
+from ._reference_space import ReferenceSpace
 from ._samples import as_numbers, as_pandas, is_clustered
 
 
@@ -136,7 +136,7 @@ def elbo_scorer(estimator, X, y=None):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_music import VAE
     >>> from sklearn_music.metrics import elbo_scorer
-    >>> pipe = make_pipeline(StandardScaler(), VAE(2, consistency=0, random_state=0))
+    >>> pipe = make_pipeline(StandardScaler(), VAE(2, contrastive_weight=0, random_state=0))
     >>> search = GridSearchCV(pipe, {"vae__max_epochs": [1, 10]}, scoring=elbo_scorer, cv=2)
     >>> search.fit(load_iris().data).best_params_
     {'vae__max_epochs': 10}

@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _num_samples
 
-from ._parts import with_seed
+from .._inspection import with_seed
 from ._samples import is_clustered
 
 

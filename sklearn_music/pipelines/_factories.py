@@ -40,7 +40,7 @@ def make_track_vae_pipeline(
     ----------
     {n_clusters}
     lyrics_weight : float, default=30.0
-        Weight of the lyrics' squared error in the loss of the TrackVAE (its ``side_weight``).
+        Weight of the lyrics' squared error in the loss of the TrackVAE (its ``auxiliary_weight``).
         With a larger weight the clusters follow the lyrics more, first of all their language
         (on the songs of the guide, from about 300 on). At 0 the pipeline uses audio alone, and
         the table needs no column ``lyrics``.
@@ -72,7 +72,7 @@ def make_track_vae_pipeline(
         blocks.append(_lyrics_block(random_state))
     embed = TrackVAE(
         image_shape=mel._planned_image_shape(),
-        side_weight=lyrics_weight,
+        auxiliary_weight=lyrics_weight,
         random_state=random_state,
         verbose=verbose,
     )
@@ -148,7 +148,7 @@ def make_vae_pipeline(
         those of the five tracks that are nearest in the other one: filled with zeros, missing
         lyrics become clusters of their own.
     {course_project}
-        The VAE is then plain: ``beta=1, consistency=0``.
+        The VAE is then plain: ``beta=1, contrastive_weight=0``.
     {extraction}
     {random_state}
 
@@ -161,7 +161,7 @@ def make_vae_pipeline(
     mel = _extractor(course_project, duration, fmax, on_error, memory, n_jobs, verbose)
     vae = VAE(_n_components(course_project), random_state=random_state, verbose=verbose)
     if course_project:
-        vae.set_params(beta=1.0, consistency=0.0)
+        vae.set_params(beta=1.0, contrastive_weight=0.0)
     blocks = [_audio_block(mel, ("vae", vae))]
     weights = {"audio": audio_weight}
     fill = []
@@ -327,7 +327,7 @@ def _conv_settings(course_project, mel):
         "image_shape": mel._planned_image_shape(),
         "channels": (32, 64, 128) if course_project else (16, 32, 64),
         # A thousand times as many pixels as columns of lyrics would drown them.
-        "side_weight": 1.0 if course_project else 100.0,
+        "auxiliary_weight": 1.0 if course_project else 100.0,
         "max_epochs": 30,
     }
 

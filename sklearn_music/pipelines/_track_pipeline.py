@@ -9,8 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
+from .._inspection import parts
 from ..features import LyricVectorizer, SpectrogramExtractor
-from ..metrics._parts import parts
 
 
 def _last_has(*methods):

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_scalar
 
 from ..metrics._samples import is_present
 from ._matplotlib import make_panels
-from ._spectrograms import SpectrogramCodec, draw_spectrogram
+from ._spectrogram_codec import SpectrogramCodec, draw_spectrogram
 
 
 class LatentTraversalDisplay:

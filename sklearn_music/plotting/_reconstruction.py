@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._matplotlib import font_families, make_panels, plain
-from ._spectrograms import SpectrogramCodec, draw_spectrogram
+from ._spectrogram_codec import SpectrogramCodec, draw_spectrogram
 
 
 class ReconstructionDisplay:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..metrics._parts import parts
+from .._inspection import parts
 from ._matplotlib import COLORS, make_panels
 
 # By panel: the columns of the history, and what they are called in the legend.
@@ -11,8 +11,8 @@ _PANELS: dict[str, dict[str, str | None]] = {
     "reconstruction": {"reconstruction": None},
     "latent space (nats)": {
         "kl": "KL divergence",
-        "consistency": "consistency",
-        "side_consistency": "with side features",
+        "contrastive": "contrastive",
+        "cross_modal": "with side features",
     },
     "active units": {"active_units": None},
 }

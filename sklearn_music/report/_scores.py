@@ -10,7 +10,7 @@ from ..features import LyricVectorizer
 from ..metrics import compare_embeddings
 from ..metrics._clustering import CLUSTERING_SCORES
 from ..metrics._leakage import find_telling_columns, measure_leakage
-from ..metrics._reference import ReferenceSpace, pooled_mfccs
+from ..metrics._reference_space import ReferenceSpace, pooled_mfccs
 from ..metrics._samples import drop_unlabelled
 
 THIS = "this pipeline"

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music import SpectrogramExtractor
 from sklearn_music.exceptions import AudioError
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 SMALL = {"n_mels": 4, "n_fft": 256, "duration": 0.02}
 
@@ -26,7 +26,7 @@ SMALL = {"n_mels": 4, "n_fft": 256, "duration": 0.02}
 @pytest.fixture
 def on_disk(monkeypatch):
     """As if any result were larger than memory."""
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
 
 
 def write_noise(folder, n_tracks, n_samples=441):
@@ -88,7 +88,7 @@ def test_a_result_that_fits_is_an_array(tmp_path):
 
 
 def test_the_memory_of_the_machine():
-    assert 2**26 < _tracks._machine_memory() < 2**50
+    assert 2**26 < _track_transformer._machine_memory() < 2**50
 
 
 def test_waveforms_are_mapped_by_their_content(tmp_path, on_disk, rng):
@@ -158,8 +158,8 @@ def test_what_killed_runs_left_is_removed(tmp_path):
     for path in abandoned:
         path.write_bytes(b"some rows")
         os.utime(path, (1e9, 1e9))
-    with _tracks._new_file(tmp_path) as in_use:
-        _tracks._remove_abandoned(tmp_path)
+    with _track_transformer._new_file(tmp_path) as in_use:
+        _track_transformer._remove_abandoned(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == [Path(in_use.name).name]
         in_use.write(b"rows")
     assert Path(in_use.name).read_bytes() == b"rows"
@@ -179,7 +179,7 @@ def test_peak_memory_does_not_grow_with_the_collection(tmp_path, monkeypatch):
     large_rows = {"n_mels": 16, "n_fft": 512, "hop_length": 4, "duration": 0.09}  # 32 kB
 
     def peak(n_tracks, share, cache):
-        monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", share)
+        monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", share)
         extractor = SpectrogramExtractor(**large_rows, memory=tmp_path / cache, n_jobs=2)
         extractor.fit(paths[:1]).transform(paths[:1])
         tracemalloc.start()
@@ -208,22 +208,22 @@ SCRIPT = """
 import os, random, signal, sys, time
 import numpy as np
 from sklearn_music import SpectrogramExtractor
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 folder, n_rounds = sys.argv[1], int(sys.argv[2])
-_tracks._SHARE_OF_MEMORY = 0
+_track_transformer._SHARE_OF_MEMORY = 0
 paths = [f"{folder}/{i}.wav" for i in range(300)]
 extractor = SpectrogramExtractor(n_mels=4, n_fft=256, duration=0.02, memory=f"{folder}/other")
 extractor.fit_transform(paths[:1])  # imports what a first run does, once for all
 extractor.set_params(memory=f"{folder}/cache")
 log = os.open(f"{folder}/log", os.O_CREAT | os.O_APPEND | os.O_RDWR)
-read_audio = _tracks.read_audio
+read_audio = _track_transformer.read_audio
 
 def counted(path, **kwargs):
     os.write(log, b"x")
     return read_audio(path, **kwargs)
 
-_tracks.read_audio = counted
+_track_transformer.read_audio = counted
 
 def start():
     pid = os.fork()
@@ -279,10 +279,10 @@ FAILS_HALF_WAY = """
 import json, os, sys, time, warnings
 import numpy as np
 from sklearn_music import AudioEncoder
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 folder, role = sys.argv[1:]
-_tracks._SHARE_OF_MEMORY = 0
+_track_transformer._SHARE_OF_MEMORY = 0
 warnings.simplefilter("ignore")
 paths = [os.path.join(folder, f"{i}.wav") for i in range(5)]
 

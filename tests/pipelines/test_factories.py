@@ -27,7 +27,7 @@ from sklearn_music.pipelines import (
     make_vae_pipeline,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def no_work(monkeypatch):
         raise Trained
 
     monkeypatch.setattr("sklearn_music.embedding._base.train", work)
-    monkeypatch.setattr("sklearn_music.features._tracks.read_audio", work)
+    monkeypatch.setattr("sklearn_music.features._track_transformer.read_audio", work)
 
 
 @pytest.mark.usefixtures("no_work")

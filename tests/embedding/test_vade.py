@@ -119,7 +119,7 @@ def test_finds_the_groups_and_how_sure_it_is(blobs):
     assert set(vade.predict(decoded)) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("params", [{}, {"beta": 4.0}, {"consistency": 0.0}], ids=str)
+@pytest.mark.parametrize("params", [{}, {"beta": 4.0}, {"contrastive_weight": 0.0}], ids=str)
 def test_does_not_collapse(blobs, params):
     X, _ = blobs
     epochs = {"pretrain_epochs": 30, "max_epochs": 60}

@@ -103,7 +103,9 @@ def test_side_features_join_the_latent_space(images, rng):
     lyrics = rng.integers(2, size=80)
     side = 1.5 * np.where(lyrics == 0, -1, 1)[:, None] + 0.1 * rng.standard_normal((80, 4))
     rows = np.hstack([X, side])
-    vae = ConvVAE(4, image_shape=(8, 11), channels=(8,), side_weight=10, beta=0.5, max_epochs=40)
+    vae = ConvVAE(
+        4, image_shape=(8, 11), channels=(8,), auxiliary_weight=10, beta=0.5, max_epochs=40
+    )
     Z = vae.set_params(random_state=0, batch_size=16).fit_transform(rows)
     clusters = KMeans(4, n_init=10, random_state=0).fit_predict(Z)
     assert adjusted_rand_score(2 * kinds + lyrics, clusters) > 0.9
@@ -115,7 +117,7 @@ def test_missing_side_features_are_left_out_and_are_no_zeros(images, rng):
     side = 1 + rng.standard_normal((80, 4))
     rows = np.hstack([X, side]).astype(np.float32)
     rows[::3, -4:] = np.nan
-    vae = ConvVAE(3, image_shape=(8, 11), channels=(4,), side_weight=5, max_epochs=5)
+    vae = ConvVAE(3, image_shape=(8, 11), channels=(4,), auxiliary_weight=5, max_epochs=5)
     vae.set_params(random_state=0).fit(rows)
     Z = vae.transform(rows)
     assert np.isfinite(Z).all()
@@ -129,7 +131,7 @@ def test_missing_side_features_are_left_out_and_are_no_zeros(images, rng):
 
 
 def test_missing_side_features_take_no_part_in_the_error():
-    network = ConvNetwork(6, 2, (2, 2), [2], side_weight=3.0)
+    network = ConvNetwork(6, 2, (2, 2), [2], auxiliary_weight=3.0)
     x, x_hat = torch.zeros(2, 6), torch.ones(2, 6, requires_grad=True)
     x[1, 5] = torch.nan
     error = network.error(x, x_hat)
@@ -182,9 +184,11 @@ def test_the_whole_family_beside_pca_in_one_grid(tmp_path):
 def test_the_bound_counts_what_is_there_and_weighs_it_as_the_rest(rng):
     X = rng.standard_normal((60, 12 + 4)).astype(np.float32)
     X[:20, 12:] = np.nan
-    vae = ConvVAE(2, image_shape=(3, 4), channels=(4,), max_epochs=3, side_weight=0, random_state=0)
+    vae = ConvVAE(
+        2, image_shape=(3, 4), channels=(4,), max_epochs=3, auxiliary_weight=0, random_state=0
+    )
     scores = vae.fit(X).score_samples(X)
-    vae.net_.module_.side_weight = 100.0
+    vae.net_.module_.auxiliary_weight = 100.0
     np.testing.assert_array_equal(vae.score_samples(X), scores)
     # Of four numbers of variance 1 that the others have besides.
     gap = scores[:20].mean() - scores[20:].mean()

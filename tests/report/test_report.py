@@ -33,7 +33,7 @@ from sklearn_music import VAE, BetaCVAE, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.exceptions import AudioError
 from sklearn_music.report import ClusterReport
-from sklearn_music.report._excerpts import embed
+from sklearn_music.report._media import embed
 
 SCRIPT = "<script>alert(1)</script>"
 MARKUP = '</script><img src="x" onerror="alert(2)">{{ 7 * 7 }}'

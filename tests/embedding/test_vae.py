@@ -115,7 +115,7 @@ def test_history_tells_the_terms_apart(blobs):
     assert [epoch["epoch"] for epoch in vae.history_] == [1, 2, 3, 4]
     for epoch in vae.history_:
         total = epoch["reconstruction"] + 2.0 * epoch["kl"]
-        total += 0.5 * epoch["total_correlation"] + 30.0 * epoch["consistency"]
+        total += 0.5 * epoch["total_correlation"] + 30.0 * epoch["contrastive"]
         assert epoch["train_loss"] == pytest.approx(total, rel=1e-5)
 
 
@@ -341,7 +341,7 @@ def test_fits_in_threads_are_the_same(blobs):
 def test_collapse_is_said_aloud(rng):
     """Independent columns of variance 1 have nothing that a latent dimension could tell."""
     noise = rng.standard_normal((200, 10))
-    vae = VAE(8, beta=4.0, consistency=0, max_epochs=40, random_state=0)
+    vae = VAE(8, beta=4.0, contrastive_weight=0, max_epochs=40, random_state=0)
     with pytest.warns(PosteriorCollapseWarning, match="of 8 latent components") as caught:
         vae.fit(noise)
     assert vae.active_units_ < 2
@@ -365,7 +365,7 @@ def test_a_net_that_has_not_collapsed(blobs, n_components):
 
 def test_free_bits_keep_components_active(rng):
     noise = rng.standard_normal((200, 10))
-    params = {"beta": 4.0, "consistency": 0, "max_epochs": 60, "random_state": 0}
+    params = {"beta": 4.0, "contrastive_weight": 0, "max_epochs": 60, "random_state": 0}
     free = VAE(8, free_bits=0.5, **params).fit(noise)
     assert VAE(8, **params).fit(noise).active_units_ < 2
     assert free.active_units_ == 8
@@ -374,7 +374,7 @@ def test_free_bits_keep_components_active(rng):
 
 def test_kl_warmup_raises_beta(blobs):
     X, _ = blobs
-    vae = VAE(3, beta=2.0, kl_warmup=4, consistency=0, max_epochs=6, random_state=0).fit(X)
+    vae = VAE(3, beta=2.0, kl_warmup=4, contrastive_weight=0, max_epochs=6, random_state=0).fit(X)
     for epoch, share in zip(vae.history_, [0.25, 0.5, 0.75, 1, 1, 1], strict=True):
         total = epoch["reconstruction"] + share * 2.0 * epoch["kl"]
         assert epoch["train_loss"] == pytest.approx(total, rel=1e-4)
@@ -398,7 +398,7 @@ def test_early_stopping_watches_the_loss_at_the_final_beta(blobs):
 def test_the_decoder_finds_the_variance_of_the_noise(rng, decoder_variance):
     signal = rng.standard_normal((400, 2)) @ rng.standard_normal((2, 10))
     X = signal + 0.3 * rng.standard_normal((400, 10))
-    params = {"beta": 1, "consistency": 0, "max_epochs": 300, "lr": 0.01, "random_state": 0}
+    params = {"beta": 1, "contrastive_weight": 0, "max_epochs": 300, "lr": 0.01, "random_state": 0}
     unit = VAE(2, hidden_layer_sizes=(), **params).fit(X)
     vae = clone(unit).set_params(decoder_variance=decoder_variance).fit(X)
     assert vae.noise_variance_ == pytest.approx(0.09, rel=0.15)
@@ -435,7 +435,7 @@ def test_consistency_keeps_neighbors_together():
     X = StandardScaler().fit_transform(load_digits().data[:400])
     params = {"max_epochs": 20, "random_state": 0}
     tied, plain = (
-        trustworthiness(X, VAE(2, consistency=weight, **params).fit_transform(X))
+        trustworthiness(X, VAE(2, contrastive_weight=weight, **params).fit_transform(X))
         for weight in (30, 0)
     )
     assert tied > plain + 0.05
@@ -455,10 +455,10 @@ def test_a_warm_start_takes_new_neighbors(blobs):
 
 
 def test_a_warm_start_may_turn_the_consistency_on_and_off(blobs):
-    vae = VAE(2, consistency=0, max_epochs=1, warm_start=True, random_state=0).fit(blobs[0])
-    vae.set_params(consistency=30.0).fit(blobs[0])
-    assert ["consistency" in epoch for epoch in vae.history_] == [False, True]
-    pickle.loads(pickle.dumps(vae)).set_params(consistency=0).fit(blobs[0])
+    vae = VAE(2, contrastive_weight=0, max_epochs=1, warm_start=True, random_state=0).fit(blobs[0])
+    vae.set_params(contrastive_weight=30.0).fit(blobs[0])
+    assert ["contrastive" in epoch for epoch in vae.history_] == [False, True]
+    pickle.loads(pickle.dumps(vae)).set_params(contrastive_weight=0).fit(blobs[0])
 
 
 def test_validation_has_the_loss_of_the_training():

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..exceptions import AudioError
 from ..features._audio import check_waveform, file_stamp, read_audio
-from ..features._tracks import in_threads
+from ..features._track_transformer import in_threads
 
 TEXT_COLUMNS = ("filename", "audio", "track_id", "genre", "lyrics")
 SPREADSHEET_ERROR = re.compile(r"#(ERROR|NAME|REF|VALUE|N/A|NULL|DIV/0|NUM|SPILL|CALC)[!?]?", re.I)

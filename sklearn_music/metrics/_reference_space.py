@@ -9,8 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import check_array
 
+from .._inspection import with_seed
 from ..features import SpectrogramExtractor
-from ._parts import with_seed
 from ._samples import is_present
 
 # A silhouette needs the distances between all rows: of more than these, a random part is taken.

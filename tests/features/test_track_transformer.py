@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_music import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError, AudioNotFoundError
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 
 def statistics(waveform, sample_rate):
@@ -99,7 +99,7 @@ def test_each_parameter_is_in_the_key_or_changes_nothing(
     others = OTHER[type(estimator).__name__]
     assert name in others, f"{name} is new: give it another value here"
     value, settings = others[name]
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
     if name == "memory":
         value = tmp_path / value
     estimator = clone(estimator).set_params(duration=duration, **settings)
@@ -130,14 +130,14 @@ def test_a_subclass_cannot_forget_a_parameter(paths, tmp_path, monkeypatch):
             row_of = super()._row_function()
             return lambda track, stamp: self.gain * row_of(track, stamp)
 
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
     encoder = Louder(statistics, memory=tmp_path / "cache").fit(paths)
     rows = encoder.transform(paths)
     np.testing.assert_array_equal(encoder.set_params(gain=2.0).transform(paths), 2 * rows)
 
 
 def test_equal_numbers_are_one_key(paths, tmp_path, monkeypatch):
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
     for one, other in (
         ({"offset": 0}, {"offset": np.float64(0)}),
         ({"sample_rate": 22050}, {"sample_rate": np.int64(22050)}),
@@ -156,7 +156,7 @@ def test_an_older_version_of_the_numbers_is_not_used(paths, tmp_path, count_deco
     assert len(count_decoded) == 3
     encoder.fit_transform(paths)
     assert len(count_decoded) == 3
-    monkeypatch.setattr(_tracks, "CACHE_VERSION", _tracks.CACHE_VERSION + 1)
+    monkeypatch.setattr(_track_transformer, "CACHE_VERSION", _track_transformer.CACHE_VERSION + 1)
     encoder.fit_transform(paths)
     assert len(count_decoded) == 6
 
@@ -217,7 +217,7 @@ def test_fit_of_an_encoder_tells_of_the_tracks_before_the_first_vector(paths, tm
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_failure_that_passes_is_not_cached(paths, tmp_path, monkeypatch, on_disk):
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
     fails = tmp_path / "fails"
 
     def model(waveform, sample_rate):
@@ -238,7 +238,7 @@ def test_a_failure_that_passes_is_not_cached(paths, tmp_path, monkeypatch, on_di
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_an_interrupt_is_none_of_the_failures(paths, tmp_path, monkeypatch, on_disk):
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0 if on_disk else 0.25)
     pressed = tmp_path / "pressed"
 
     def model(waveform, sample_rate):

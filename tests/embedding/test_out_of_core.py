@@ -11,7 +11,7 @@ from sklearn_music.embedding._checkpoint import Checkpoint
 
 EMBEDDERS = [
     VAE(3, hidden_layer_sizes=[8], n_neighbors=3),
-    VAE(3, hidden_layer_sizes=[8], consistency=0, early_stopping=True, n_iter_no_change=1),
+    VAE(3, hidden_layer_sizes=[8], contrastive_weight=0, early_stopping=True, n_iter_no_change=1),
     ConvVAE(3, image_shape=(4, 6), channels=[4]),
     BetaCVAE(3, hidden_layer_sizes=[8], condition_features=[0, 3]),
     TrackVAE(3, image_shape=(4, 6), window_frames=3, channels=[4]),
@@ -112,7 +112,7 @@ def test_a_killed_fit_goes_on(rows, on_disk, tmp_path, monkeypatch):
     class Killed(Exception):
         pass
 
-    vae = VAE(3, max_epochs=4, consistency=0, random_state=0)
+    vae = VAE(3, max_epochs=4, contrastive_weight=0, random_state=0)
     whole = vae.fit(rows).transform(rows)
     vae = clone(vae).set_params(checkpoint_dir=tmp_path / "checkpoints")
     X = on_disk(rows)
@@ -135,7 +135,7 @@ def test_nan_on_disk_is_found_before_the_training(rows, on_disk, monkeypatch):
     monkeypatch.setattr(_training.EmbeddingNet, "initialize", lambda self: pytest.fail("trains"))
     rows[150, 3] = np.nan
     with pytest.raises(ValueError, match=r"rows of X from \d+, which is row 0 here, .* NaN"):
-        VAE(3, max_epochs=1, consistency=0).fit(on_disk(rows))
+        VAE(3, max_epochs=1, contrastive_weight=0).fit(on_disk(rows))
 
 
 def test_a_copy_of_a_map_is_in_memory(rows, on_disk):

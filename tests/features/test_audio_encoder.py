@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_music import AudioEncoder
 from sklearn_music.exceptions import AudioError
-from sklearn_music.features import _tracks
+from sklearn_music.features import _track_transformer
 
 
 class Net(torch.nn.Module):
@@ -56,7 +56,7 @@ def test_a_network_of_files(net, write_tone):
     assert vectors.dtype == np.float32
     assert encoder.n_components_ == 3
     for path, vector in zip(paths, vectors, strict=True):
-        waveform = _tracks.read_audio(path, sample_rate=16000)
+        waveform = _track_transformer.read_audio(path, sample_rate=16000)
         with torch.no_grad():
             np.testing.assert_array_equal(vector, net(waveform, 16000).numpy())
     assert encoder.get_feature_names_out().tolist() == [f"audioencoder{i}" for i in range(3)]
@@ -66,7 +66,7 @@ def test_a_network_of_files(net, write_tone):
 
 def test_files_and_waveforms_are_heard_alike(write_tone):
     path = write_tone("a.wav", rate=16000, subtype="FLOAT")
-    waveform = _tracks.read_audio(path, sample_rate=16000)
+    waveform = _track_transformer.read_audio(path, sample_rate=16000)
     heard = []
 
     def listen(waveform, sample_rate):
@@ -307,7 +307,7 @@ def test_another_process_knows_the_model(net, tmp_path, name):
 
 
 def test_a_result_larger_than_memory_is_mapped(net, write_tone, tmp_path, monkeypatch):
-    monkeypatch.setattr(_tracks, "_SHARE_OF_MEMORY", 0)
+    monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
     paths = [write_tone("a.wav"), write_tone("b.wav", frequency=200)]
     encoder = AudioEncoder(net, sample_rate=16000).fit(paths)
     expected = encoder.transform(paths)

@@ -14,10 +14,6 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
-from sklearn.model_selection._search_successive_halving import (
-    HalvingGridSearchCV,
-    HalvingRandomSearchCV,
-)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from skorch.callbacks import EpochScoring
@@ -27,8 +23,6 @@ from sklearn_music.embedding import _base, _mapped_rows, _stacked
 from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
 from sklearn_music.model_selection import (
     BatchedGridSearchCV,
-    BatchedHalvingGridSearchCV,
-    BatchedHalvingRandomSearchCV,
     BatchedRandomizedSearchCV,
     NoSplit,
     _batched,
@@ -145,7 +139,7 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
             ],
         ),
         (VAE(2, **SETTINGS, decoder_variance="optimal"), {"n_components": [2, 3]}),
-        (VAE(2, **SETTINGS, decoder_variance="learned", consistency=0), {"beta": [0.1, 1]}),
+        (VAE(2, **SETTINGS, decoder_variance="learned", contrastive_weight=0), {"beta": [0.1, 1]}),
         (
             VAE(2, **SETTINGS, total_correlation=2.0),
             {"beta": [0.1, 1], "n_components": [2, 3]},
@@ -257,7 +251,7 @@ def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
 
     X, _ = blobs
     monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
-    vae = VAE(2, **SETTINGS, consistency=0)
+    vae = VAE(2, **SETTINGS, contrastive_weight=0)
     pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
     alone, together = search_both(
         pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1, why_separately="rows on disk"
@@ -352,56 +346,6 @@ def test_randomized(blobs, trained_alone):
     assert clone(together).get_params().keys() == alone.get_params().keys()
 
 
-@pytest.mark.parametrize(
-    ("kind", "batched", "candidates"),
-    [
-        (
-            HalvingGridSearchCV,
-            BatchedHalvingGridSearchCV,
-            {"vae__beta": [0.25, 1, 4], "vae__n_components": [2, 3]},
-        ),
-        (
-            HalvingRandomSearchCV,
-            BatchedHalvingRandomSearchCV,
-            {"vae__beta": loguniform(0.01, 10), "vae__lr": loguniform(1e-4, 1e-2)},
-        ),
-    ],
-)
-def test_halving(blobs, trained_alone, monkeypatch, kind, batched, candidates):
-    X, y = blobs
-    scaled = []
-    monkeypatch.setattr(Scaler, "told", scaled.append, raising=False)
-    pipe = pipeline(VAE(**SETTINGS), Scaler())
-    kwargs = {
-        **{"resource": "vae__max_epochs", "min_resources": 1, "max_resources": 4, "factor": 2},
-        **{"scoring": "adjusted_rand_score", "cv": 3, "random_state": 0},
-    }
-    alone = kind(pipe, candidates, **kwargs).fit(X, y)
-    n_fits = 3 * sum(alone.n_candidates_)
-    assert len(alone.n_candidates_) == 3
-    assert len(trained_alone) == n_fits + 1
-    together = batched(pipe, candidates, **kwargs).fit(X, y)
-    assert len(trained_alone) == n_fits + 2
-    assert scaled == [60] * n_fits + [90] + [60] * 3 + [90]
-    assert_same_results(alone, together)
-    assert together.n_resources_ == [1, 2, 4]
-    assert together.best_params_ == alone.best_params_
-    assert together.best_score_ == pytest.approx(alone.best_score_)
-    assert clone(together).get_params().keys() == alone.get_params().keys()
-
-
-def test_halving_over_rows(blobs, trained_alone):
-    X, y = blobs
-    kwargs = {"cv": 2, "random_state": 0, "min_resources": 30, "refit": False}
-    alone, together = (
-        kind(VAE(2, **SETTINGS), {"beta": [0.1, 1, 4]}, **kwargs).fit(X, y)
-        for kind in (HalvingGridSearchCV, BatchedHalvingGridSearchCV)
-    )
-    assert together.n_resources_ == [30, 90]
-    assert len(trained_alone) == 8
-    assert_same_results(alone, together)
-
-
 def test_one_fold_without_labels(blobs, trained_alone):
     X, _ = blobs
     pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
@@ -452,13 +396,10 @@ def test_memory_that_is_too_small(blobs, trained_alone, monkeypatch, capsys):
 def test_what_is_separate_is_said_once_and_only_where_nothing_is_together(blobs, capsys):
     X, y = blobs
     track_vae = TrackVAE(2, image_shape=(2, 5), window_frames=3, channels=(2,), random_state=0)
-    halving = BatchedHalvingGridSearchCV(
-        track_vae, {"beta": [0.1, 1, 4]}, resource="max_epochs", max_resources=3, cv=2
-    )
-    with pytest.warns(UserWarning, match="is no faster than HalvingGridSearchCV") as caught:
-        halving.fit(10 * X - 40)  # as of a spectrogram, in dB
+    search = BatchedGridSearchCV(track_vae, {"beta": [0.1, 1, 4]}, cv=2)
+    with pytest.warns(UserWarning, match="is no faster than GridSearchCV") as caught:
+        search.fit(10 * X - 40)  # as of a spectrogram, in dB
     assert sum("separately" in str(warning.message) for warning in caught) == 1
-    assert halving.n_iterations_ == 2
     # Some are trained together, or there is nothing to train: no warning.
     pipe = pipeline(VAE(2, **SETTINGS))
     vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
@@ -627,7 +568,7 @@ def test_on_a_gpu(blobs, trained_alone):
 def test_steps_that_work_in_place(blobs):
     X, _ = blobs
     steps = [("scale", StandardScaler()), ("unit", MinMaxScaler(copy=False))]
-    vae = VAE(2, max_epochs=2, consistency=0, random_state=0)
+    vae = VAE(2, max_epochs=2, contrastive_weight=0, random_state=0)
     pipe = Pipeline([*steps, ("vae", vae)])
     scores = [
         search(pipe, {"vae__beta": [0.1, 1]}, cv=3, scoring=elbo_scorer)

@@ -32,10 +32,6 @@ gpu = [
 ]
 
 
-# torch's compiler still uses what torch deprecates.
-compiles = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-
-
 def named(embedders):
     return [pytest.param(embedder, id=type(embedder).__name__) for embedder in embedders]
 
@@ -51,31 +47,6 @@ def test_mixed_precision_stays_near_single_precision(embedder, blobs):
     # Not the places, which a rounding can send another way, but how they lie to one another.
     distances = [np.linalg.norm(Z[:, None] - Z[None], axis=2).ravel() for Z in (exact, fast)]
     assert np.corrcoef(*distances)[0, 1] > 0.98
-
-
-@compiles
-def test_a_compiled_network_trains_as_the_plain_one(blobs):
-    X, _ = blobs
-    vae = VAE(3, hidden_layer_sizes=(8,), max_epochs=3, batch_size=30, random_state=0, device="cpu")
-    plain = vae.fit(X).history_[-1]["train_loss"]
-    vae.set_params(compile=True).fit(X)
-    assert vae.history_[-1]["train_loss"] == pytest.approx(plain, rel=0.05)
-    assert pickle.loads(pickle.dumps(vae)).transform(X).shape == (90, 3)
-
-
-@compiles
-def test_without_a_compiler_the_training_goes_on_uncompiled(blobs, monkeypatch, tmp_path):
-    X, _ = blobs
-    from torch._inductor import config
-
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
-    monkeypatch.setattr(config, "fx_graph_cache", False)
-    vae = VAE(3, hidden_layer_sizes=(7,), max_epochs=2, random_state=0, device="cpu")
-    expected = vae.fit_transform(X)
-    with pytest.warns(RuntimeWarning, match="training without it"):
-        vae.set_params(compile=True).fit(X)
-    np.testing.assert_array_equal(vae.transform(X), expected)
 
 
 def test_rows_that_the_device_cannot_hold_reach_it_in_slices(blobs, monkeypatch):
@@ -191,10 +162,9 @@ class TestGPU:
         monkeypatch.setattr(_training, "_fits", lambda X, device: False)
         np.testing.assert_allclose(vae.fit_transform(X), expected, rtol=1e-3, atol=1e-4)
 
-    @compiles
-    def test_amp_and_compile_run(self, blobs):
+    def test_amp_runs(self, blobs):
         X, _ = blobs
         vae = VAE(3, max_epochs=3, device="cuda", random_state=0).fit(X)
         exact = vae.history_[-1]["train_loss"]
-        vae.set_params(amp=True, compile=True).fit(X)
+        vae.set_params(amp=True).fit(X)
         assert vae.history_[-1]["train_loss"] == pytest.approx(exact, rel=0.05)

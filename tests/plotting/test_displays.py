@@ -397,7 +397,7 @@ def test_training_history(blobs):
     display = TrainingHistoryDisplay.from_estimator(make_pipeline(StandardScaler(), vae))
     for panel, names in zip(
         display.ax_,
-        [["train_loss", "valid_loss"], ["reconstruction"], ["kl", "consistency"], ["active_units"]],
+        [["train_loss", "valid_loss"], ["reconstruction"], ["kl", "contrastive"], ["active_units"]],
         strict=True,
     ):
         for line, name in zip(panel.lines, names, strict=True):

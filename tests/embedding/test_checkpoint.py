@@ -65,8 +65,8 @@ EMBEDDERS = [
 OTHER = {
     **dict.fromkeys(["n_components", "n_clusters", "n_init", "n_neighbors", "window_frames"], 3),
     **dict.fromkeys(["max_epochs", "pretrain_epochs", "kl_warmup", "batch_size"], 7),
-    **dict.fromkeys(["beta", "free_bits", "total_correlation", "consistency", "lr"], 0.7),
-    **dict.fromkeys(["side_weight", "side_consistency", "temperature", "augmentation"], 0.7),
+    **dict.fromkeys(["beta", "free_bits", "total_correlation", "contrastive_weight", "lr"], 0.7),
+    **dict.fromkeys(["auxiliary_weight", "cross_modal_weight", "temperature", "augmentation"], 0.7),
     "hidden_layer_sizes": [5],
     "channels": [5],
     "image_shape": (4, 2),

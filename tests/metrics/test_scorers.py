@@ -32,7 +32,7 @@ def test_a_search_without_labels(blobs):
     X = pd.DataFrame(X, index=np.arange(90)[::-1]).add_prefix("x")
     pipe = make_pipeline(
         StandardScaler(),
-        VAE(2, consistency=0, max_epochs=20, random_state=0),
+        VAE(2, contrastive_weight=0, max_epochs=20, random_state=0),
         KMeans(n_init=2, random_state=0),
     )
     scoring = {

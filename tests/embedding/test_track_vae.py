@@ -45,7 +45,7 @@ def test_finds_the_kinds(tracks):
     vae = TrackVAE(4, max_epochs=10, random_state=0, **TINY).fit(X)
     assert adjusted_rand_score(labels, clusters(vae.transform(X))) == 1
     assert vae.image_shape_ == SHAPE
-    assert {"reconstruction", "kl", "consistency"} <= vae.history_[-1].keys()
+    assert {"reconstruction", "kl", "contrastive"} <= vae.history_[-1].keys()
 
 
 def test_bands_are_standardised_over_all_tracks(tracks):
@@ -129,8 +129,15 @@ def test_consistency_brings_windows_of_a_track_together(rng):
     images = rng.standard_normal((60, *SHAPE)).astype(np.float32)
     images[:, 0] += rng.standard_normal((60, 1))
 
-    def ratio(consistency):
-        vae = TrackVAE(4, beta=0.1, max_epochs=30, consistency=consistency, random_state=0, **TINY)
+    def ratio(contrastive_weight):
+        vae = TrackVAE(
+            4,
+            beta=0.1,
+            max_epochs=30,
+            contrastive_weight=contrastive_weight,
+            random_state=0,
+            **TINY,
+        )
         vae.fit(images.reshape(60, -1))
         halves = [vae.transform(np.tile(h, 2).reshape(60, -1)) for h in np.split(images, 2, axis=2)]
         within = np.linalg.norm(halves[0] - halves[1], axis=1).mean()
@@ -162,7 +169,7 @@ def test_fewer_tracks_than_neighbors(tracks, n_rows):
 
 def test_reconstruction_repeats_one_window(tracks):
     X, labels = tracks
-    vae = TrackVAE(4, max_epochs=20, beta=0.1, consistency=10, random_state=0, **TINY).fit(X)
+    vae = TrackVAE(4, max_epochs=20, beta=0.1, contrastive_weight=10, random_state=0, **TINY).fit(X)
     images = vae.inverse_transform(vae.transform(X)).reshape(-1, *SHAPE)
     np.testing.assert_array_equal(images[:, :, :8], images[:, :, 8:16])
     levels = images[labels == 1].mean(axis=(0, 2))
@@ -211,7 +218,7 @@ def test_either_part_may_be_missing(hybrid, rng):
     partial[rng.random(80) < 0.4, n_pixels:] = np.nan
     has_side = ~np.isnan(partial[:, -1])
     partial[has_side & (rng.random(80) < 0.3), :n_pixels] = np.nan
-    vae = TrackVAE(4, side_weight=30, max_epochs=60, random_state=0, **TINY)
+    vae = TrackVAE(4, auxiliary_weight=30, max_epochs=60, random_state=0, **TINY)
     whole = clusters(vae.fit_transform(X))
     assert adjusted_rand_score(labels, whole) == 1
     Z = vae.fit_transform(partial)
@@ -226,10 +233,10 @@ def test_a_window_finds_the_side_features_of_its_track(hybrid):
     audio[:, n_pixels:] = np.nan
     side[:, :n_pixels] = np.nan
 
-    def cosine(side_consistency):
+    def cosine(cross_modal_weight):
         vae = TrackVAE(4, max_epochs=20, beta=4, random_state=0, **TINY)
-        vae.set_params(side_consistency=side_consistency).fit(X)
-        assert ("side_consistency" in vae.history_[0]) == (side_consistency > 0)
+        vae.set_params(cross_modal_weight=cross_modal_weight).fit(X)
+        assert ("cross_modal" in vae.history_[0]) == (cross_modal_weight > 0)
         pairs = (normalize(vae.transform(part)) for part in (audio, side))
         return np.multiply(*pairs).sum(axis=1).mean()
 
@@ -260,15 +267,15 @@ def test_a_warm_start_with_another_image_is_an_error(tracks):
 def test_a_warm_start_may_change_what_is_of_the_training(hybrid):
     X, _ = hybrid
     vae = TrackVAE(2, max_epochs=1, warm_start=True, random_state=0, **TINY).fit(X)
-    vae.set_params(consistency=0, augmentation=0, side_weight=1).fit(X)
-    assert ["consistency" in epoch for epoch in vae.history_] == [True, False]
-    vae.set_params(consistency=300).fit(X)
-    assert "consistency" in vae.history_[-1]
+    vae.set_params(contrastive_weight=0, augmentation=0, auxiliary_weight=1).fit(X)
+    assert ["contrastive" in epoch for epoch in vae.history_] == [True, False]
+    vae.set_params(contrastive_weight=300).fit(X)
+    assert "contrastive" in vae.history_[-1]
 
 
 def test_a_collapse_of_few_steps_says_how_few(tracks):
     X, _ = tracks
-    vae = TrackVAE(8, beta=0, consistency=0, lr=1e-5, max_epochs=3, random_state=0)
+    vae = TrackVAE(8, beta=0, contrastive_weight=0, lr=1e-5, max_epochs=3, random_state=0)
     vae.set_params(image_shape=SHAPE, window_frames=8, channels=(8,), batch_size=20)
     with pytest.warns(PosteriorCollapseWarning, match="more than these 12 steps") as caught:
         vae.fit(X)
@@ -339,9 +346,9 @@ def test_validation_rows_and_checkpoints(tracks, tmp_path):
 @pytest.mark.parametrize("decoder_variance", ["learned", "optimal"])
 def test_noise_variance_is_that_of_the_numbers_not_of_the_weights(hybrid, rng, decoder_variance):
     X, _ = hybrid
-    vae = TrackVAE(4, beta=4, side_consistency=0, max_epochs=20, random_state=0, **TINY)
+    vae = TrackVAE(4, beta=4, cross_modal_weight=0, max_epochs=20, random_state=0, **TINY)
     vae.set_params(decoder_variance=decoder_variance)
-    plain, weighed = (clone(vae).set_params(side_weight=w).fit(X) for w in (1, 1000))
+    plain, weighed = (clone(vae).set_params(auxiliary_weight=w).fit(X) for w in (1, 1000))
     # Of standardised bands that hold noise for the most part.
     assert 0.3 < plain.noise_variance_ < 1.5
     assert 0.1 < weighed.noise_variance_ < 3

@@ -121,7 +121,7 @@ def _linear_vae():
         2,
         hidden_layer_sizes=(),
         beta=1,
-        consistency=0,
+        contrastive_weight=0,
         max_epochs=400,
         lr=0.01,
         random_state=0,
@@ -202,7 +202,7 @@ def test_the_weight_of_the_total_correlation_lowers_it(rng):
     X = np.stack([a, 0.9 * a + 0.4 * b, a - b, b], axis=1)
     estimates = []
     for weight in (0.0, 10.0):
-        vae = VAE(2, beta=0.05, consistency=0, max_epochs=100, random_state=0)
+        vae = VAE(2, beta=0.05, contrastive_weight=0, max_epochs=100, random_state=0)
         vae.set_params(total_correlation=weight).fit(X)
         with torch.no_grad():
             x = torch.from_numpy(X.astype(np.float32))

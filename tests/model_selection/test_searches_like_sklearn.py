@@ -6,7 +6,6 @@ from unittest import mock
 
 import pytest
 import sklearn.model_selection
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.utils._test_common.instance_generator import (
     _construct_instances,
     _get_expected_failed_checks,
@@ -66,7 +65,7 @@ def _tests_of(module):
     }
 
 
-for _module in ("test_search", "test_successive_halving"):
+for _module in ("test_search",):
     _tests = _tests_of(_module)
     assert not _tests.keys() & globals().keys()
     globals().update(_tests)
