@@ -14,8 +14,8 @@ import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..exceptions import AudioError
-from ..features._audio import check_waveform, file_stamp, read_audio
 from ..features._track_transformer import in_threads
+from ..features.audio import check_waveform, file_stamp, read_audio
 
 TEXT_COLUMNS = ("filename", "audio", "track_id", "genre", "lyrics")
 SPREADSHEET_ERROR = re.compile(r"#(ERROR|NAME|REF|VALUE|N/A|NULL|DIV/0|NUM|SPILL|CALC)[!?]?", re.I)

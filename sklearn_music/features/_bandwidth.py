@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy import ndimage, signal
 
-from ._audio import file_rate, file_stamp, read_audio
+from .audio import file_rate, file_stamp, read_audio
 
 # A first look at this many seconds, and where it finds a cut-off, a second at more: an intro may
 # be low by nature, or because an encoder left out what was too soft there.

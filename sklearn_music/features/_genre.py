@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ._columns import as_objects, is_missing
+from .._tables import as_objects, is_missing
 from ._text import fold
 
 _OTHER = "other"

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
-from ._columns import as_objects, is_missing
+from .._tables import as_objects, is_missing
 from ._stop_words import BENGALI, ENGLISH
 from ._text import fold
 

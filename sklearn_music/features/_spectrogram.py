@@ -16,7 +16,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..exceptions import AudioError
-from ._audio import FileStamp, file_length, file_rate
 from ._bandwidth import (
     LOWEST_COMMON,
     common_fmax,
@@ -33,6 +32,7 @@ from ._track_transformer import (
     or_error,
     stretch,
 )
+from .audio import FileStamp, file_length, file_rate
 
 
 class _Settings(NamedTuple):

@@ -26,9 +26,9 @@ from sklearn.utils.validation import check_is_fitted, check_memory, validate_dat
 from tqdm import TMonitor
 from tqdm.auto import tqdm
 
+from .._tables import as_array, as_objects, is_missing
 from ..exceptions import AudioError, AudioNotFoundError
-from ._audio import as_floats, check_waveform, file_stamp, read_audio
-from ._columns import as_array, as_objects, is_missing
+from .audio import as_floats, check_waveform, file_stamp, read_audio
 
 if os.name != "nt":
     import fcntl

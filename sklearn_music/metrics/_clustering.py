@@ -17,8 +17,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._inspection import fitted_with_labels, parts
+from .._tables import drop_unlabelled
 from ..exceptions import LabelLeakageWarning, warn_of_leakage
-from ._samples import drop_unlabelled
 
 
 def purity_score(labels_true, labels_pred):

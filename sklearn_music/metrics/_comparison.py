@@ -24,10 +24,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
+from .._tables import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
 from ._clustering import CLUSTERING_SCORES
-from ._leakage import find_telling_columns, measure_leakage
-from ._reference_space import ReferenceSpace, seeded_transformer
-from ._samples import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
+from .leakage import find_telling_columns, measure_leakage
+from .reference_space import ReferenceSpace, seeded_transformer
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
 

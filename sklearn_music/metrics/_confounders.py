@@ -12,10 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
+from .._tables import as_objects, as_pandas, is_clustered, is_missing, readable
 from ..features import LyricVectorizer
-from ..features._audio import as_floats, check_waveform, file_length, read_audio
-from ..features._columns import as_objects, is_missing
-from ._samples import as_pandas, is_clustered, readable
+from ..features.audio import as_floats, check_waveform, file_length, read_audio
 
 # A property is strong in a cluster where its share exceeds that elsewhere by so much, ...
 _DIFFERENCE = 0.5

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
-from ._samples import as_labels
+from .._tables import as_labels
 
 
 @validate_params(

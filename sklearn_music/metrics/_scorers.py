@@ -7,10 +7,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
 from .._inspection import parts
+from .._tables import as_numbers, as_pandas, is_clustered
 from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
-from ._reference_space import ReferenceSpace
-from ._samples import as_numbers, as_pandas, is_clustered
+from .reference_space import ReferenceSpace
 
 
 @validate_params(

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import _num_samples
 
 from .._inspection import with_seed
-from ._samples import is_clustered
+from .._tables import is_clustered
 
 
 @validate_params(

@@ -10,7 +10,7 @@ from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from ..metrics._samples import is_present
+from .._tables import is_present
 
 
 def _has(method):

@@ -8,9 +8,9 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from ..metrics._samples import as_numbers, by_name, is_present
+from .._tables import as_numbers, by_name, is_present
 from ._groups import embed_and_cluster, number_groups
-from ._matplotlib import COLORS, MARKERS, font_families, make_panels, plain
+from .style import COLORS, MARKERS, font_families, make_panels, plain
 
 _GROUPS_PER_COLUMN = 20
 

@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_scalar
 
-from ..metrics._samples import is_present
-from ._matplotlib import make_panels
+from .._tables import is_present
 from ._spectrogram_codec import SpectrogramCodec, draw_spectrogram
+from .style import make_panels
 
 
 class LatentTraversalDisplay:

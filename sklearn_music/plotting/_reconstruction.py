@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._matplotlib import font_families, make_panels, plain
 from ._spectrogram_codec import SpectrogramCodec, draw_spectrogram
+from .style import font_families, make_panels, plain
 
 
 class ReconstructionDisplay:

@@ -6,9 +6,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from .._tables import is_present
 from ..embedding import BetaCVAE, TrackVAE
 from ..features import SpectrogramExtractor
-from ..metrics._samples import is_present
 
 
 def draw_spectrogram(panel, image, display, **kwargs):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .._inspection import parts
-from ._matplotlib import COLORS, make_panels
+from .style import COLORS, make_panels
 
 # By panel: the columns of the history, and what they are called in the legend.
 _PANELS: dict[str, dict[str, str | None]] = {

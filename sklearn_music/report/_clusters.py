@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import config_context
 
+from .._tables import as_labels, by_name, is_clustered
 from ..features import LyricVectorizer
 from ..features._stop_words import BENGALI, ENGLISH
-from ..metrics._samples import as_labels, by_name, is_clustered
 
 NOISE = "noise"
 

@@ -6,7 +6,7 @@ from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from ..plotting._matplotlib import COLORS
+from ..plotting.style import COLORS
 
 # Black can't be seen on a dark page.
 _COLORS = [*COLORS[:7], "#808080"]

@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from ..exceptions import AudioError
-from ..features._audio import as_floats, check_waveform, file_stamp, read_audio
+from ..features.audio import as_floats, check_waveform, file_stamp, read_audio
 
 # A rate that MP3 knows; half that of a CD is enough to tell what a track is.
 _SAMPLE_RATE = 22050

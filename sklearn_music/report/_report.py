@@ -19,15 +19,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._inspection import fitted_with_labels, parts
+from .._tables import as_numbers, as_pandas, is_finite, is_present, readable
 from ..embedding._base import BaseEmbedder, against_collapse, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics import check_confounders
-from ..metrics._samples import as_numbers, as_pandas, is_finite, is_present, readable
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting._groups import embed_and_cluster
 from ..plotting._latent_space import project
-from ..plotting._matplotlib import import_pyplot
+from ..plotting.style import import_pyplot
 from ._clusters import NOISE, check_targets, count, describe_clusters, name_clusters, top_words
 from ._media import as_uri, embed, find_titles, link, scaled, shorten
 from ._scores import THIS, choose_features, score_table

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 
+from .._tables import drop_unlabelled
 from ..features import LyricVectorizer
 from ..metrics import compare_embeddings
 from ..metrics._clustering import CLUSTERING_SCORES
-from ..metrics._leakage import find_telling_columns, measure_leakage
-from ..metrics._reference_space import ReferenceSpace, pooled_mfccs
-from ..metrics._samples import drop_unlabelled
+from ..metrics.leakage import find_telling_columns, measure_leakage
+from ..metrics.reference_space import ReferenceSpace, pooled_mfccs
 
 THIS = "this pipeline"
 

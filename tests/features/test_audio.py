@@ -16,8 +16,8 @@ import soundfile
 
 from sklearn_music import AudioEncoder, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError
-from sklearn_music.features._audio import _QUIET, _c_stderr, as_floats, file_length, read_audio
 from sklearn_music.features._containers import _id3_size, _mpeg_frames
+from sklearn_music.features.audio import _QUIET, _c_stderr, as_floats, file_length, read_audio
 from sklearn_music.report._media import embed, scaled
 
 RATE = 22050

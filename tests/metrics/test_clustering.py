@@ -12,13 +12,13 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from sklearn_music._tables import as_labels, is_clustered
 from sklearn_music.exceptions import LabelLeakageWarning
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
     clustering_accuracy_score,
     purity_score,
 )
-from sklearn_music.metrics._samples import as_labels, is_clustered
 
 labels = st.lists(st.sampled_from(["rock", "folk", "গান"]), min_size=1, max_size=30)
 

@@ -10,8 +10,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import check_array
 
 from .._inspection import with_seed
+from .._tables import is_present
 from ..features import SpectrogramExtractor
-from ._samples import is_present
 
 # A silhouette needs the distances between all rows: of more than these, a random part is taken.
 _N_ROWS = 2000

@@ -1,6 +1,8 @@
-"""Labels and rows as users have them: with gaps, in any kind of table, with any text."""
+"""Tables, columns and labels as users have them: of any library, with gaps, with any text."""
 
+from collections.abc import Iterable
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,3 +133,34 @@ def is_finite(Z):
 def readable(text):
     """Return a text that can be written as UTF-8: half a character becomes U+FFFD."""
     return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def as_array(X: Any, dtype: Any = None) -> np.ndarray:
+    """Return `X` as an array with as many dimensions as it has.
+
+    The columns and tables of pandas, polars and pyarrow are arrays to NumPy.
+    """
+    if isinstance(X, Iterable) and not hasattr(X, "__array__") and not hasattr(X, "__getitem__"):
+        # A generator, which can be read only once, a set, dict.values(), ...
+        raise ValueError(
+            f"Got a {type(X).__name__} as X, expected one value per track, in an order that "
+            "stays: pass a list, list(X) for example."
+        )
+    values = np.asarray(X, dtype=dtype)
+    if values.ndim == 0:
+        raise ValueError(
+            f"Got a single {type(X).__name__} as X, expected one value per track: "
+            "pass a list of strings or a column of a table."
+        )
+    return values
+
+
+def as_objects(X: Any) -> np.ndarray:
+    """Return `X` as an array of Python objects with as many dimensions as it has."""
+    # Without dtype=object, np.asarray(["Rock", nan]) makes the string 'nan' of a missing value.
+    return as_array(X, dtype=object)
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Return where an array holds None, NaN, NaT or NA."""
+    return np.asarray(pd.isna(values), dtype=bool)

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from ..metrics._samples import readable
+from .._tables import readable
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; black comes last.
 COLORS = [
