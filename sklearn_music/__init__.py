@@ -31,8 +31,8 @@ Modules
 `sklearn_music.exceptions`     errors and warnings
 =============================  =====================================================
 
-Examples
---------
+An example, on synthetic tracks:
+
 >>> from sklearn_music.datasets import make_music
 >>> from sklearn_music.pipelines import make_pca_pipeline
 >>> tracks = make_music(20, duration=1, random_state=0).data
