@@ -401,6 +401,23 @@ class BetaCVAE(BaseEmbedder):
         merged[:, self._condition_columns] = condition
         return merged
 
+    def label_leakage(self, X, y):
+        """Return how well the condition predicts labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        Returns
+        -------
+        leakage : float or None
+            Normalised mutual information, in [0, 1]; None where it can't be measured.
+        """
+        return self._leakage(X, y)
+
     def _leakage(self, X, y):
         n_condition = len(self._condition_columns)
         if y is None or not n_condition:
