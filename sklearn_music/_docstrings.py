@@ -1,6 +1,10 @@
 """Descriptions of parameters that several functions share, written once."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Documented = TypeVar("_Documented", bound=Callable[..., Any])
 
 PIPELINE = {
     "n_clusters": """
@@ -44,7 +48,7 @@ pipeline : TrackPipeline
 }
 
 
-def shared(texts):
+def shared(texts: dict[str, str]) -> Callable[[_Documented], _Documented]:
     """Return a decorator that puts shared descriptions into a docstring.
 
     Parameters
@@ -53,8 +57,8 @@ def shared(texts):
         What stands in the place of each ``{name}`` on a line of its own.
     """
 
-    def decorate(function):
-        doc = inspect.cleandoc(function.__doc__)
+    def decorate(function: _Documented) -> _Documented:
+        doc = inspect.cleandoc(function.__doc__ or "")
         for name, text in texts.items():
             doc = doc.replace("{" + name + "}", text.strip("\n"))
         function.__doc__ = doc

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
-from ..exceptions import warn_of_leakage
+from .._leakage import warn_of_leakage
 from ._base import (
     BaseEmbedder,
     check_image_shape,

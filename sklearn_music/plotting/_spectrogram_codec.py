@@ -1,11 +1,13 @@
 """Mel spectrograms: drawn, and taken through a latent space and back."""
 
+from typing import Any
+
 import librosa
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from .._inspection import flat_steps, iter_estimators
+from .._inspection import Part, flat_steps, iter_estimators
 from .._tables import is_present
 from ..embedding import BetaCVAE, TrackVAE
 from ..features import SpectrogramExtractor
@@ -41,7 +43,7 @@ class SpectrogramCodec:
 
     def __init__(self, pipeline):
         parts = {id(part.estimator): part for part in iter_estimators(pipeline)}
-        links = next(filter(None, map(_links, parts.values())), [])
+        links: list[Any] = next(filter(None, map(_links, parts.values())), [])
         if not links:
             raise ValueError(
                 f"Got {pipeline!r}, expected a fitted Pipeline that begins with a "
@@ -130,14 +132,14 @@ class _Block:
         return X[:, self.transformer.output_indices_[self.name]] / weight
 
 
-def _links(part):
+def _links(part: Part) -> list[Any]:
     """Return a SpectrogramExtractor at the start of a pipeline and all behind it, else none."""
     extractor, path = part
     if not isinstance(extractor, SpectrogramExtractor):
         return []
     if extractor.feature != "mel" or extractor.pooling is not None:
         return []
-    links = [extractor]
+    links: list[Any] = [extractor]
     for parent, where in reversed(path):
         if isinstance(parent, ColumnTransformer):
             links.append(_Block(parent, where[0]))

@@ -46,7 +46,7 @@ def test_comparison(blobs):
     lines = format_comparison(scores).splitlines()
     assert lines[2].startswith("| group | chance | 3 | 0.")
     assert len([line for line in lines if line.startswith("|")]) == 2 + len(scores)
-    assert "Silhouettes are taken in one space: X, scaled, 10 columns." in lines
+    assert "Silhouettes are measured in one space: X, scaled, 10 columns." in lines
     assert "over 3 seeds on these tracks" in lines[-1]
 
 
@@ -168,11 +168,11 @@ def test_a_leaky_row_is_marked(table):
     np.testing.assert_allclose(marked["leakage"], 1)
     lines = format_comparison(scores).splitlines()
     assert [line.split("|")[2] for line in lines if line.startswith("|") and "⚠" in line] == [
-        f" {name} ⚠ leaks " for name in leaky
+        f" {name} ⚠ label leakage " for name in leaky
     ]
-    assert lines[-1].startswith("⚠ leaks: the embedding was told labels")
+    assert lines[-1].startswith("⚠ label leakage: the embedding was given")
     # It goes with the row wherever that goes.
-    assert "genres ⚠ leaks" in format_comparison(scores[scores["embedding"] == "genres"])
+    assert "genres ⚠ label leakage" in format_comparison(scores[scores["embedding"] == "genres"])
     assert "⚠" not in format_comparison(scores[scores["target"] == "shuffled"])
 
 
@@ -297,7 +297,7 @@ def test_features_that_cannot_be_had(X, features, message):
 
 def test_one_class_and_a_class_for_each_track(blobs):
     X, y = blobs
-    with pytest.raises(ValueError, match="'same' are 'x', so that any"):
+    with pytest.raises(ValueError, match="'same' are 'x', so all clusters"):
         compare_embeddings({}, X, {"same": ["x"] * 90, "y": y}, n_seeds=2)
     each = compare_embeddings({}, X, range(90), n_seeds=2).set_index("embedding")
     one = compare_embeddings({}, X, y, n_clusters=1, n_seeds=2).set_index("embedding")

@@ -162,7 +162,7 @@ def test_what_is_there_is_stable_and_what_is_not_is_not(blobs, rng, clusterer):
 
 def test_stability_of_what_cannot_be_compared(blobs):
     X, _ = blobs
-    with pytest.raises(ValueError, match="may not share two rows"):
+    with pytest.raises(ValueError, match="may not share two samples"):
         stability_score(KMeans(2), X[:3], subsample=0.6)
     with pytest.raises(ValueError, match="implementing 'fit_predict'"):
         stability_score(PCA(2), X)
