@@ -54,14 +54,10 @@ def iter_estimators(estimator: Any, path: tuple[tuple[Any, Any], ...] = ()) -> I
 
 def named_estimators(estimator: Any) -> dict[str, Any]:
     """Return an estimator as "" and all in its parameters, fitted or not, by their names."""
-    everything = {"": estimator}
-    if _has_parameters(estimator):
-        everything |= estimator.get_params()
-    return {name: value for name, value in everything.items() if _has_parameters(value)}
-
-
-def _has_parameters(value: Any) -> bool:
-    return hasattr(value, "get_params") and not isinstance(value, type)
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        return {}
+    inside = estimator.get_params().items()
+    return {"": estimator, **{n: v for n, v in inside if hasattr(v, "get_params")}}
 
 
 def flat_steps(pipeline: Any) -> list[Any]:

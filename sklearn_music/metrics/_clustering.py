@@ -30,7 +30,8 @@ def purity_score(labels_true: Any, labels_pred: Any) -> float:
     """Return the share of tracks that have their cluster's most frequent label.
 
     It can only rise with the number of clusters, up to 1 if every track has a cluster of its
-    own. Read it together with a score that is adjusted for chance.
+    own. Read it together with a score that is adjusted for chance, such as
+    :func:`sklearn.metrics.adjusted_rand_score`.
 
     Parameters
     ----------
@@ -45,14 +46,9 @@ def purity_score(labels_true: Any, labels_pred: Any) -> float:
     ------
     {labels_raises}
 
-    See Also
-    --------
-    sklearn.metrics.adjusted_rand_score : Agreement adjusted for chance.
-
     References
     ----------
-    C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information
-    Retrieval", 2008, section 16.3.
+    C. D. Manning et al., "Introduction to Information Retrieval", 2008, section 16.3.
 
     Examples
     --------
@@ -69,8 +65,8 @@ def clustering_accuracy_score(labels_true: Any, labels_pred: Any) -> float:
     """Return the share of tracks in the right cluster, clusters and labels matched one to one.
 
     Each cluster is matched to at most one label, and each label to at most one cluster, so
-    that most tracks are right (the Hungarian method). Unlike the purity, it does not
-    automatically rise with the number of clusters.
+    that most tracks are right (the Hungarian method). Unlike `purity_score`, which lets clusters
+    share a label, it does not automatically rise with the number of clusters.
 
     Parameters
     ----------
@@ -85,14 +81,9 @@ def clustering_accuracy_score(labels_true: Any, labels_pred: Any) -> float:
     ------
     {labels_raises}
 
-    See Also
-    --------
-    purity_score : Several clusters may share a label.
-
     References
     ----------
-    J. Xie, R. Girshick and A. Farhadi, "Unsupervised Deep Embedding for Clustering
-    Analysis", 2016, equation 10.
+    J. Xie et al., "Unsupervised Deep Embedding for Clustering Analysis", 2016, equation 10.
 
     Examples
     --------
@@ -102,10 +93,9 @@ def clustering_accuracy_score(labels_true: Any, labels_pred: Any) -> float:
     """
     table = _contingency(labels_true, labels_pred).astype(np.float64)
     n_labels, n_clusters = table.shape
-    # A dense table of many labels and clusters would not fit into memory. In the sparse graph,
-    # each label and cluster has a dummy partner, and the dummies of two that are matched are
-    # matched to each other. We add 1 to every edge, since scipy drops edges of 0: every matching
-    # has the same number of edges, which is subtracted again.
+    # The graph is sparse: a dense table of many labels and clusters does not fit into memory. Each
+    # of them may be matched to a dummy; the dummies of two that are matched are matched, too. Every
+    # edge gets 1 more, since scipy drops edges of 0: all matchings have as many edges.
     table.data += 1
     links = table.astype(bool).astype(np.float64).T
     graph = sparse.block_array(

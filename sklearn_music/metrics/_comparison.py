@@ -1,5 +1,6 @@
 """Embeddings compared over several seeds, with chance and the plain baselines."""
 
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -16,12 +17,8 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._indexing import _get_column_indices
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import validate_parameter_constraints as validate
 from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
@@ -107,7 +104,7 @@ def compare_embeddings(
     2           PCA  0.62        0.46
     3      unscaled  0.73        0.44
     """
-    validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="compare_embeddings")
+    validate(_CONSTRAINTS, locals(), caller_name="compare_embeddings")
     X, targets, estimators = _check(X, targets, estimators, n_clusters)
     space = ReferenceSpace(X, features)
     rng = check_random_state(random_state)
@@ -117,9 +114,7 @@ def compare_embeddings(
     return _summarize(rows, n_seeds).assign(n_seeds=n_seeds, silhouette_space=space.name)
 
 
-def _check(
-    X: Any, targets: Any, estimators: dict[str, Any], n_clusters: int | None
-) -> tuple[Any, dict[str, pd.Series], dict[str, Any]]:
+def _check(X, targets, estimators, n_clusters):
     """Raise for all that is wrong and can be known without a fit."""
     if sparse.issparse(X):
         raise ValueError(
@@ -139,12 +134,12 @@ def _check(
         )
     estimators = {readable(name): estimator for name, estimator in estimators.items()}
     for name, estimator in estimators.items():
-        with _Note(f"This was the embedding {name!r}."):
+        with _noting(f"This was the embedding {name!r}."):
             _check_entry(name, estimator, X)
     return X, targets, estimators
 
 
-def _check_target(name: str, labels: Any, X: Any) -> pd.Series:
+def _check_target(name, labels, X):
     if np.ndim(labels) != 1:
         raise ValueError(
             f"Got labels of shape {np.shape(labels)} as target {name!r}, expected one dimension: "
@@ -152,9 +147,10 @@ def _check_target(name: str, labels: Any, X: Any) -> pd.Series:
         )
     labels = as_labels(labels)
     check_consistent_length(X, labels)
-    if labels.isna().all():
+    n_classes = labels.nunique()
+    if n_classes == 0:
         raise ValueError(f"All labels of the target {name!r} are missing.")
-    if len(labels.dropna().unique()) == 1:
+    if n_classes == 1:
         raise ValueError(
             f"All labels of the target {name!r} are {labels.dropna().iloc[0]!r}, so all clusters "
             "would have the same score: leave it out."
@@ -162,7 +158,7 @@ def _check_target(name: str, labels: Any, X: Any) -> pd.Series:
     return labels
 
 
-def _check_entry(name: str, estimator: Any, X: Any) -> None:
+def _check_entry(name, estimator, X):
     if name in _BASELINES:
         raise ValueError(
             f"The name {name!r} is taken: {', '.join(_BASELINES)} are always among the rows."
@@ -196,20 +192,16 @@ def _check_entry(name: str, estimator: Any, X: Any) -> None:
                 _get_column_indices(X, columns)
 
 
-class _Note:
-    """Adds a note to any error."""
-
-    def __init__(self, note: str):
-        self.note = note
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, Exception):
-            error.add_note(self.note)
+@contextmanager
+def _noting(note):
+    try:
+        yield
+    except Exception as error:
+        error.add_note(note)
+        raise
 
 
-def _embeddings(estimators: dict[str, Any], X: Any, space: ReferenceSpace) -> list[_Embedding]:
+def _embeddings(estimators, X, space):
     everything = np.ones(_num_samples(X), dtype=bool)
     has_features = is_present(space.Z)
     Z = space.Z[has_features]
@@ -221,33 +213,21 @@ def _embeddings(estimators: dict[str, Any], X: Any, space: ReferenceSpace) -> li
     ]
 
 
-def _run(
-    fits: list[tuple[_Embedding, int]],
-    X: Any,
-    targets: dict[str, pd.Series],
-    space: ReferenceSpace,
-    n_clusters: int | None,
-    *,
-    n_jobs: int | None,
-    verbose: int,
-) -> list[dict[str, Any]]:
+def _run(fits, X, targets, space, n_clusters, *, n_jobs, verbose):
     """Return the scores of each fit for each target."""
     telling_columns = find_telling_columns(X, targets)
     by_features = measure_leakage(space.transformer, X, targets, telling_columns)
     leakages = {_CHANCE: dict.fromkeys(targets, 0.0), _RAW: by_features, _PCA: by_features}
     # It counts the fits that have begun: not all of joblib's backends report those that are done.
     progress = tqdm(fits, desc="Comparison", unit="fit", disable=not verbose)
+    # The leakage is measured with the first seed of each embedding.
+    measured = [
+        None if embedding.name in leakages or seed != fits[0][1] else telling_columns
+        for embedding, seed in fits
+    ]
     results = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_score)(
-            embedding,
-            seed,
-            targets,
-            space,
-            n_clusters,
-            # For each embedding with its first seed.
-            None if embedding.name in leakages or seed != fits[0][1] else telling_columns,
-        )
-        for embedding, seed in progress
+        delayed(_fit_and_score)(*fit, targets, space, n_clusters, columns)
+        for fit, columns in zip(progress, measured, strict=True)
     )
     rows = []
     for (embedding, _), (by_target, leakage) in zip(fits, results, strict=True):
@@ -259,17 +239,10 @@ def _run(
     return rows
 
 
-def _fit_and_score(
-    embedding: _Embedding,
-    seed: int,
-    targets: dict[str, pd.Series],
-    space: ReferenceSpace,
-    n_clusters: int | None,
-    telling_columns: Any,
-) -> tuple[dict[str, dict[str, Any]], Any]:
-    """Return an embedding's scores by target with one seed, and its leakage if asked for."""
+def _fit_and_score(embedding, seed, targets, space, n_clusters, telling_columns):
+    """Return an embedding's scores by target with one seed; with telling columns, its leakage."""
     name, estimator, X, present = embedding
-    with _Note(f"This was the embedding {name!r} with the seed {seed}."):
+    with _noting(f"This was the embedding {name!r} with the seed {seed}."):
         rng, leakage, Z, present = np.random.RandomState(seed), None, None, present.copy()
         if estimator is not None:
             estimator = seeded_transformer(estimator, seed)
@@ -297,7 +270,7 @@ def _fit_and_score(
         return by_target, leakage
 
 
-def _summarize(rows: list[dict[str, Any]], n_seeds: int) -> pd.DataFrame:
+def _summarize(rows, n_seeds):
     groups = pd.DataFrame(rows).groupby(
         ["embedding", "target", "leakage", "n_clusters", "n_tracks"], sort=False
     )
@@ -363,7 +336,7 @@ def format_comparison(scores: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _footnotes(scores: pd.DataFrame) -> list[str]:
+def _footnotes(scores):
     lines = []
     if (scores["n_seeds"] > 1).any():
         lines.append(
@@ -384,11 +357,11 @@ def _footnotes(scores: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _in_table(text: str) -> str:
+def _in_table(text):
     """Return a text that stays within its cell of a Markdown table."""
     return " ".join(readable(text).split()).replace("|", "\\|")
 
 
-def _cell(mean: float, half_width: float) -> str:
+def _cell(mean, half_width):
     # A single seed has no interval.
     return f"{mean:.3f}" if np.isnan(half_width) else f"{mean:.3f} ± {half_width:.3f}"

@@ -1,7 +1,6 @@
 """Confounders: whether clusters follow the files rather than the music."""
 
 import os
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -115,27 +114,22 @@ def _check(tracks: Any, labels: Any) -> tuple[pd.DataFrame, NDArray[np.object_]]
     return tracks[known], np.asarray(labels, dtype=object)[known]
 
 
-def _tabulate(properties: dict[str, pd.Series], labels: NDArray[np.object_]) -> pd.DataFrame:
+def _tabulate(properties, labels):
     codes, clusters = pd.factorize(labels, sort=True)
     rows = [
         {"cluster": cluster, "property": name, **found}
         for i, cluster in enumerate(clusters)
         for name, values in properties.items()
-        for found in _compare(name, values, codes == i)
+        for found in _compare(cluster, name, values, codes == i)
     ]
     columns = ["cluster", "property", "value", "share_inside", "share_outside", "p_value"]
     table = pd.DataFrame(rows, columns=[*columns, "is_strong", "message"])
     table["is_strong"] = table["is_strong"].astype(bool) & (table["p_value"] * len(table) < _ALPHA)
-    table["message"] = [
-        f"Cluster {cluster}: {message}" if is_strong else ""
-        for cluster, message, is_strong in zip(
-            table["cluster"], table["message"], table["is_strong"], strict=True
-        )
-    ]
+    table["message"] = table["message"].where(table["is_strong"], "")
     return table
 
 
-def _compare(name: str, values: pd.Series, inside: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+def _compare(cluster, name, values, inside):
     """Yield how the tracks inside a cluster differ from those outside, value by value."""
     known = values.notna().to_numpy()
     inside, values = inside[known], values[known]
@@ -160,13 +154,13 @@ def _compare(name: str, values: pd.Series, inside: NDArray[np.bool_]) -> Iterato
             "p_value": float(p_value),
             "is_strong": share_in - share_out >= _DIFFERENCE,
             "message": (
-                f"{k_in} of its {n_in} tracks {_WORDS[name](value)} ({share_in:.0%}); elsewhere "
-                f"{k_out} of {n_out} ({share_out:.0%})."
-            ).replace("%", " %"),
+                f"Cluster {cluster}: {k_in} of its {n_in} tracks {_WORDS[name](value)} "
+                f"({100 * share_in:.0f} %); elsewhere {k_out} of {n_out} ({100 * share_out:.0f} %)."
+            ),
         }
 
 
-def _best_threshold(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> list[Any]:
+def _best_threshold(values, inside):
     """Return the threshold that separates a cluster best: its name, its tracks, its p-value."""
     medians = np.median(values[inside]), np.median(values[~inside])
     if max(medians) < _RATIO * min(medians):
@@ -192,9 +186,7 @@ _WORDS: dict[str, Any] = {
 }
 
 
-def _properties(
-    tracks: pd.DataFrame, sample_rate: int, offset: float, n_jobs: int | None
-) -> dict[str, pd.Series]:
+def _properties(tracks, sample_rate, offset, n_jobs):
     """Return each property of the tracks, None where it isn't known."""
     properties: dict[str, list] = {}
     if "lyrics" in tracks and len(tracks):
@@ -219,11 +211,8 @@ def _of_track(track: Any, sample_rate: int, offset: float) -> dict[str, Any]:
             # Opened here, so that any name of a file will do.
             with open(track, "rb") as file:
                 info = soundfile.info(file)
-            found |= {
-                "sample rate": info.samplerate,
-                "channels": info.channels,
-                "format": info.format,
-            }
+            found["sample rate"] = info.samplerate
+            found |= {"channels": info.channels, "format": info.format}
         elif isinstance(track, np.ndarray):
             check_waveform(track, "the waveform")
             start = int(offset * sample_rate)

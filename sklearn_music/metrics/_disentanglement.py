@@ -31,6 +31,7 @@ def mutual_information_gap(factors: Any, Z: Any, *, n_bins: int = 20) -> float:
 
     For each factor: the largest mutual information with a latent dimension, minus the second
     largest, as a share of the factor's entropy. The result is the mean over the factors.
+    `separated_attribute_predictability` is the same for predictions.
 
     Parameters
     ----------
@@ -47,10 +48,6 @@ def mutual_information_gap(factors: Any, Z: Any, *, n_bins: int = 20) -> float:
     ------
     {factors_raises}
 
-    See Also
-    --------
-    separated_attribute_predictability : The same question, asked of predictions.
-
     Notes
     -----
     Equation 6 of Chen et al. [1]_, with a histogram of the posterior means as in [2]_. Many bins
@@ -58,10 +55,9 @@ def mutual_information_gap(factors: Any, Z: Any, *, n_bins: int = 20) -> float:
 
     References
     ----------
-    .. [1] R. T. Q. Chen et al., "Isolating Sources of Disentanglement in Variational
-       Autoencoders", 2018.
-    .. [2] F. Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning
-       of Disentangled Representations", 2019.
+    .. [1] Chen et al., "Isolating Sources of Disentanglement in Variational Autoencoders", 2018.
+    .. [2] Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning of
+       Disentangled Representations", 2019.
 
     Examples
     --------
@@ -88,7 +84,8 @@ def separated_attribute_predictability(factors: Any, Z: Any) -> float:
     """Return how far single latent dimensions predict the known factors (SAP).
 
     For each factor: how well the best dimension predicts it, minus how well the second best
-    does. The result is the mean over the factors.
+    does. The result is the mean over the factors. `mutual_information_gap` is the same for
+    information.
 
     Parameters
     ----------
@@ -104,20 +101,16 @@ def separated_attribute_predictability(factors: Any, Z: Any) -> float:
     ------
     {factors_raises}
 
-    See Also
-    --------
-    mutual_information_gap : The same question, asked of information.
-
     Notes
     -----
-    Section 3 of Kumar et al. [1]_. For a continuous factor, the prediction is scored by the
-    squared correlation. For labels, it is the balanced accuracy of thresholds on the dimension,
-    one fewer than there are classes, which a decision tree finds on the same samples.
+    For a continuous factor, the prediction is scored by the squared correlation. For labels, it
+    is the balanced accuracy of thresholds on the dimension, one fewer than there are classes,
+    which a decision tree finds on the same samples.
 
     References
     ----------
-    .. [1] A. Kumar, P. Sattigeri and A. Balakrishnan, "Variational Inference of Disentangled
-       Latent Concepts from Unlabeled Observations", 2018.
+    Kumar et al., "Variational Inference of Disentangled Latent Concepts from Unlabeled
+    Observations", 2018, section 3.
 
     Examples
     --------
@@ -154,17 +147,11 @@ def _check(factors: Any, Z: Any) -> tuple[list[tuple[NDArray[Any], bool]], NDArr
                 "drop those samples."
             )
         if factor.nunique() < 2:
-            raise ValueError(
-                f"Factor {name!r} has one value only, which any latent space predicts: leave it "
-                "out."
-            )
+            raise ValueError(f"Factor {name!r} has one value only: leave it out.")
         is_continuous = is_float_dtype(factor) and type_of_target(factor) == "continuous"
-        if is_continuous:
-            values = factor.to_numpy(np.float64)
-        else:
-            # Sorted: the result must not depend on the order of the samples.
-            values = pd.factorize(as_labels(factor), sort=True)[0]
-        checked.append((values, is_continuous))
+        # Sorted: the result must not depend on the order of the samples.
+        codes = pd.factorize(as_labels(factor), sort=True)[0]
+        checked.append((factor.to_numpy(np.float64) if is_continuous else codes, is_continuous))
     return checked, Z
 
 

@@ -6,11 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import (
-    HasMethods,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_parameter_constraints
 
 from .._docstrings import shared
 from .._inspection import Part, find_embedders
@@ -28,12 +24,10 @@ def silhouette_scorer(space: Any = "reference") -> Callable[..., float]:
     Parameters
     ----------
     space : "reference", "passthrough", transformer or None, default="reference"
-        Where the distances are measured. ``"reference"``: in plain features of the tracks, as in
-        `compare_embeddings`: the scaled columns of a table of numbers, or the scaled
-        pooled MFCCs of a table of tracks with a column ``audio``. ``"passthrough"``: in X
-        itself. A transformer: in its output, fitted to the scored samples.
-        None: in the space that the estimator itself clusters, the output of all steps but the
-        last.
+        Where the distances are measured. ``"reference"``: in plain features of the tracks, the
+        default `features` of `compare_embeddings`. ``"passthrough"``: in X itself. A transformer:
+        in its output, fitted to the scored samples. None: in the space that the estimator itself
+        clusters, the output of all steps but the last.
 
     Returns
     -------
@@ -43,18 +37,12 @@ def silhouette_scorer(space: Any = "reference") -> Callable[..., float]:
         cluster, or each sample has its own. Samples with a negative label (missing samples, or
         noise) are left out, and so are those whose features in the space are all NaN.
 
-    See Also
-    --------
-    compare_embeddings : Several embeddings, by several scores.
-
     Notes
     -----
     Silhouettes in the spaces of two embeddings can't be compared: an embedding that shrinks all
     distances but one scores best. So use None only to search over the clusterer of one fixed
-    embedding. Of more than 2,000 samples, the same 2,000 random ones are scored each time.
-
-    The features are computed again for each candidate of a search: give a
-    SpectrogramExtractor a `memory`.
+    embedding. Of more than 2,000 samples, the same 2,000 random ones are scored each time. A
+    search computes the features again for each candidate: give a SpectrogramExtractor a `memory`.
 
     References
     ----------
@@ -110,14 +98,11 @@ def elbo_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     ValueError
         If there is no embedder inside, or more than one.
 
-    See Also
-    --------
-    sklearn_music.VAE.score_samples : The bound of each sample.
-
     Notes
     -----
     It bounds the likelihood of the embedder's own input. So it compares sizes, betas and
-    decoders on the same features and scaling, never one feature set with another.
+    decoders on the same features and scaling, never one feature set with another. The bound of
+    each sample is the embedder's `score_samples`.
 
     References
     ----------

@@ -6,15 +6,10 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, validate_parameter_constraints
 from sklearn.utils.validation import _num_samples
 
 from .._docstrings import shared
@@ -89,9 +84,7 @@ def stability_score(
     return _mean_agreement([rows for rows, _ in fits], clusterings, _num_samples(X))
 
 
-def _draw_parts(
-    n_samples: int, subsample: float, n_seeds: int, rng: np.random.RandomState
-) -> list[tuple[NDArray[np.intp], int]]:
+def _draw_parts(n_samples, subsample, n_seeds, rng):
     """Return the samples and the seed of each fit."""
     size = round(subsample * n_samples)
     if 2 * size - n_samples < 2:
@@ -105,13 +98,11 @@ def _draw_parts(
     ]
 
 
-def _cluster(estimator: Any, X: Any, rows: NDArray[np.intp], seed: int) -> NDArray[Any]:
+def _cluster(estimator, X, rows, seed):
     return with_seed(clone(estimator), seed).fit_predict(_safe_indexing(X, rows))
 
 
-def _mean_agreement(
-    parts: list[NDArray[np.intp]], clusterings: list[NDArray[Any]], n_samples: int
-) -> float:
+def _mean_agreement(parts, clusterings, n_samples):
     # A missing sample has the same negative label each time, which is no agreement.
     in_cluster = np.zeros(n_samples, dtype=bool)
     for rows, clusters in zip(parts, clusterings, strict=True):

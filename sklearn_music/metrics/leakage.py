@@ -137,14 +137,8 @@ def _reads(estimator: Any, X: Any, columns: tuple[int, ...]) -> bool:
         # A Series: pandas does not guess another type for it.
         moved.isetitem(i, table.iloc[donors, i].set_axis(table.index))
     if hasattr(estimator, "transform"):
-        changed = [
-            [
-                str(before) != str(after)
-                for before, after in zip(table.iloc[:, i], moved.iloc[:, i], strict=True)
-            ]
-            for i in columns
-        ]
-        rows = np.flatnonzero(np.any(changed, axis=0))[:_N_SAMPLES]
+        cells = table.iloc[:, list(columns)].astype(object).map(str).to_numpy()
+        rows = np.flatnonzero(np.any(cells != cells[donors], axis=1))[:_N_SAMPLES]
         embed = estimator.transform
     else:
         rows = np.arange(len(table))

@@ -27,23 +27,10 @@ _ADVICE = (
 
 
 class ReferenceSpace:
-    """Plain features of the tracks, which depend on no embedding.
+    """Plain features `Z` of tracks, NaN for missing ones, and silhouettes of clusters in them.
 
-    Parameters
-    ----------
-    X : array-like or DataFrame of length n_tracks
-        The tracks.
-    features : transformer or "passthrough", default=None
-        Makes the features of X; None chooses by X. Random steps without a random state get 0.
-
-    Attributes
-    ----------
-    name : str
-        What the features are.
-    transformer : transformer
-        The fitted one.
-    Z : ndarray of shape (n_tracks, n_features)
-        The features; NaN for a missing track.
+    `features` is a transformer that makes them of X, or "passthrough"; None chooses by X. Random
+    steps without a random state get 0.
     """
 
     def __init__(self, X: Any, features: Any = None):
@@ -54,9 +41,7 @@ class ReferenceSpace:
         self.transformer = seeded_transformer(features, 0, overwrite=False)
         Z = self.transformer.fit_transform(X)
         try:
-            self.Z: NDArray[Any] = check_array(
-                Z, ensure_min_samples=2, ensure_all_finite="allow-nan"
-            )
+            self.Z = check_array(Z, ensure_min_samples=2, ensure_all_finite="allow-nan")
             present = is_present(self.Z)
             check_array(self.Z[present], ensure_min_samples=2)
         except (TypeError, ValueError) as error:
@@ -119,22 +104,16 @@ def pooled_mfccs(extractor: SpectrogramExtractor | None = None) -> Pipeline:
 
 
 def _default_features(X: Any) -> tuple[str, Any]:
-    if _is_numeric(X):
-        return "X, scaled", StandardScaler()
-    if isinstance(X, pd.DataFrame) and "audio" in X:
-        return "pooled MFCCs, scaled", pooled_mfccs()
-    raise ValueError(
-        "Got X that is neither a table of numbers nor a DataFrame with a column 'audio', so there "
-        f"are no plain features to take silhouettes in. {_ADVICE}"
-    )
-
-
-def _is_numeric(X: Any) -> bool:
     try:
         check_array(X, ensure_all_finite=False)
-    except (TypeError, ValueError):
-        return False
-    return True
+        return "X, scaled", StandardScaler()
+    except (TypeError, ValueError) as error:
+        if isinstance(X, pd.DataFrame) and "audio" in X:
+            return "pooled MFCCs, scaled", pooled_mfccs()
+        raise ValueError(
+            "Got X that is neither a table of numbers nor a DataFrame with a column 'audio', so "
+            f"there are no plain features to take silhouettes in. {_ADVICE}"
+        ) from error
 
 
 def _name(features: Any) -> str:
