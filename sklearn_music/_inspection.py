@@ -4,8 +4,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
@@ -103,7 +106,14 @@ def fitted_with_labels(estimator: Any) -> list[str]:
 
 
 def with_seed(estimator: Any, seed: int, *, overwrite: bool = True) -> Any:
-    """Set the seed of every random step, or of those that have none, and return the estimator."""
+    """Return an unfitted copy with the seed in every random step, or in those that have none.
+
+    Of "passthrough", return a transformer that changes nothing.
+    """
+    if isinstance(estimator, str):
+        # Whatever set_config says: a table whose columns have no names would be a warning.
+        return FunctionTransformer(np.asarray).set_output(transform="default")
+    estimator = clone(estimator)
     names = [
         name
         for name, value in estimator.get_params().items()

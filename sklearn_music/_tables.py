@@ -25,9 +25,7 @@ def by_name(y: Any, default: str) -> dict[str, Any]:
     """Return labels by name, whether there is one column of them or several."""
     y = as_pandas(y)
     columns: list[tuple[Hashable, Any]]
-    if isinstance(y, pd.DataFrame):
-        columns = [(name, y.iloc[:, i]) for i, name in enumerate(y)]
-    elif isinstance(y, dict):
+    if isinstance(y, (pd.DataFrame, dict)):
         columns = list(y.items())
     else:
         name = getattr(y, "name", None)
@@ -49,9 +47,7 @@ def as_labels(labels: Any) -> pd.Series:
     for code, label in zip(codes, labels, strict=True):
         spellings.setdefault(code, set()).add(str(label))
     # The shortest one: it must not depend on the order of the samples.
-    names = {
-        code: min(texts, key=lambda text: (len(text), text)) for code, texts in spellings.items()
-    }
+    names = {code: min(texts, key=lambda t: (len(t), t)) for code, texts in spellings.items()}
     # As objects: pandas may keep strings in pyarrow, which refuses unpaired surrogates.
     return pd.Series([names[code] if code >= 0 else None for code in codes], dtype=object)
 

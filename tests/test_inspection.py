@@ -115,9 +115,11 @@ def test_estimators_that_need_labels():
 
 def test_seeds():
     pipe = make_pipeline(PCA(random_state=7), StandardScaler(), KMeans())
-    with_seed(pipe, 3, overwrite=False)
-    assert (pipe[0].random_state, pipe[2].random_state) == (7, 3)
+    copy = with_seed(pipe, 3, overwrite=False)
+    assert (copy[0].random_state, copy[2].random_state) == (7, 3)
     assert with_seed(pipe, 5)[0].random_state == 5
+    assert pipe[2].random_state is None
+    assert with_seed("passthrough", 0).fit_transform([[1.0]]) == [[1.0]]
 
 
 def test_latent_vectors_and_clusters(blobs):

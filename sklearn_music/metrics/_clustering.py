@@ -186,8 +186,7 @@ CLUSTERING_SCORES = {
 #: ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search turns
 #: into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing) count as
 #: one cluster. The scorers warn of label leakage if the encoder of a `BetaCVAE` is conditioned on
-#: what predicts y, or if a step is fitted with labels; `compare_embeddings` also looks for columns
-#: that predict them.
+#: what predicts y, or if a step is fitted with labels. `compare_embeddings` finds more of it.
 CLUSTERING_SCORERS: dict[str, Any] = {
     # A search asks for the method first, with an error of its own if there is none; every
     # estimator has `fit`, which is never called: `_score` has refused the estimator by then.

@@ -2,12 +2,11 @@
 
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import t as student_t
 from sklearn.base import BaseEstimator, is_clusterer
@@ -23,12 +22,12 @@ from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
 from .._docstrings import shared
-from .._inspection import named_estimators
+from .._inspection import named_estimators, with_seed
 from .._tables import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
 from ._clustering import CLUSTERING_SCORES
 from ._docstrings import TEXTS
 from .leakage import find_telling_columns, measure_leakage
-from .reference_space import ReferenceSpace, seeded_transformer
+from .reference_space import ReferenceSpace
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
 
@@ -49,13 +48,6 @@ _CONSTRAINTS = {
     "n_jobs": [Integral, None],
     "verbose": ["verbose"],
 }
-
-
-class _Embedding(NamedTuple):
-    name: str
-    estimator: Any  # None for chance
-    X: Any  # what it is fitted to
-    present: NDArray[np.bool_]  # the tracks that are in X
 
 
 @shared(TEXTS)
@@ -109,7 +101,7 @@ def compare_embeddings(
     space = ReferenceSpace(X, features)
     rng = check_random_state(random_state)
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_seeds).tolist()
-    fits = [(fit, seed) for fit in _embeddings(estimators, X, space) for seed in seeds]
+    fits = [(*embedding, seed) for embedding in _embeddings(estimators, X, space) for seed in seeds]
     rows = _run(fits, X, targets, space, n_clusters, n_jobs=n_jobs, verbose=verbose)
     return _summarize(rows, n_seeds).assign(n_seeds=n_seeds, silhouette_space=space.name)
 
@@ -172,7 +164,7 @@ def _check_entry(name, estimator, X):
             f"Got a clusterer as {name!r}, expected an embedding, which is clustered here: of "
             "a pipeline that ends in a clusterer, pass pipe[:-1]."
         )
-    estimator = seeded_transformer(estimator, 0)
+    estimator = with_seed(estimator, 0)
     for part in named_estimators(estimator).values():
         if not isinstance(part, BaseEstimator):
             continue
@@ -202,14 +194,15 @@ def _noting(note):
 
 
 def _embeddings(estimators, X, space):
+    """Return for each its name, estimator (None for chance), input, and the tracks in that."""
     everything = np.ones(_num_samples(X), dtype=bool)
     has_features = is_present(space.Z)
     Z = space.Z[has_features]
     return [
-        _Embedding(_CHANCE, None, None, everything),
-        _Embedding(_RAW, "passthrough", Z, has_features),
-        _Embedding(_PCA, PCA(min(_N_COMPONENTS, *Z.shape)), Z, has_features),
-        *(_Embedding(name, estimator, X, everything) for name, estimator in estimators.items()),
+        (_CHANCE, None, None, everything),
+        (_RAW, "passthrough", Z, has_features),
+        (_PCA, PCA(min(_N_COMPONENTS, *Z.shape)), Z, has_features),
+        *((name, estimator, X, everything) for name, estimator in estimators.items()),
     ]
 
 
@@ -222,30 +215,29 @@ def _run(fits, X, targets, space, n_clusters, *, n_jobs, verbose):
     progress = tqdm(fits, desc="Comparison", unit="fit", disable=not verbose)
     # The leakage is measured with the first seed of each embedding.
     measured = [
-        None if embedding.name in leakages or seed != fits[0][1] else telling_columns
-        for embedding, seed in fits
+        None if name in leakages or seed != fits[0][-1] else telling_columns
+        for name, *_, seed in fits
     ]
     results = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_score)(*fit, targets, space, n_clusters, columns)
         for fit, columns in zip(progress, measured, strict=True)
     )
     rows = []
-    for (embedding, _), (by_target, leakage) in zip(fits, results, strict=True):
-        leakage = leakages.setdefault(embedding.name, leakage)
+    for (name, *_), (by_target, leakage) in zip(fits, results, strict=True):
+        leakage = leakages.setdefault(name, leakage)
         rows += [
-            {"embedding": embedding.name, "target": target, "leakage": leakage[target], **scores}
+            {"embedding": name, "target": target, "leakage": leakage[target], **scores}
             for target, scores in by_target.items()
         ]
     return rows
 
 
-def _fit_and_score(embedding, seed, targets, space, n_clusters, telling_columns):
+def _fit_and_score(name, estimator, X, present, seed, targets, space, n_clusters, telling_columns):
     """Return an embedding's scores by target with one seed; with telling columns, its leakage."""
-    name, estimator, X, present = embedding
     with _noting(f"This was the embedding {name!r} with the seed {seed}."):
         rng, leakage, Z, present = np.random.RandomState(seed), None, None, present.copy()
         if estimator is not None:
-            estimator = seeded_transformer(estimator, seed)
+            estimator = with_seed(estimator, seed)
             Z = estimator.fit_transform(X)
             Z = Z.tocsr() if sparse.issparse(Z) else Z  # not all formats can be indexed
             if telling_columns is not None:

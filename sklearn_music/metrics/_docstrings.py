@@ -116,10 +116,10 @@ Notes
 -----
 ``leakage`` above 0 means that the scores measure label leakage. It is the normalised mutual
 information of the target with what the embedding was given, where that is above .5. This
-covers the condition of a `BetaCVAE` with ``encode_condition=True`` (not one of the decoder
-only), and columns of X that change the embedding: a column of labels, or the columns of a
-one-hot block. If X has such columns, pass `features` without them. Labels in the lyrics, in a
-file's name or in the index are not found, nor what a transformer reads only in `fit`.
+covers the condition of a `BetaCVAE` with ``encode_condition=True``, and columns of X that change
+the embedding: a column of labels, or the columns of a one-hot block. If X has such columns, pass
+`features` without them. Labels in the lyrics, in a file's name or in the index are not found, nor
+what a transformer reads only in `fit`.
 
 A track is missing if its latent vector is all NaN, as for a file that can't be read. It gets
 the label -1, which counts as one more cluster, and is left out of the silhouette. The same

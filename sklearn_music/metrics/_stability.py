@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_parameter_constraints
@@ -99,7 +98,7 @@ def _draw_parts(n_samples, subsample, n_seeds, rng):
 
 
 def _cluster(estimator, X, rows, seed):
-    return with_seed(clone(estimator), seed).fit_predict(_safe_indexing(X, rows))
+    return with_seed(estimator, seed).fit_predict(_safe_indexing(X, rows))
 
 
 def _mean_agreement(parts, clusterings, n_samples):

@@ -20,12 +20,9 @@ from .._leakage import LEAKAGE_THRESHOLD
 # Number of samples with which we test whether an embedding reads a column.
 _N_SAMPLES = 50
 
-# Numbers of columns that predict a target, and their mutual information with it.
-Predictor = tuple[tuple[int, ...], float]
 
-
-def find_telling_columns(X: Any, targets: dict[str, pd.Series]) -> dict[str, list[Predictor]]:
-    """Return the columns of X that predict each target, with their mutual information.
+def find_telling_columns(X: Any, targets: dict[str, pd.Series]) -> dict[str, list[Any]]:
+    """Return the columns of X that predict each target, as lists of (columns, mutual information).
 
     Labels repeat: a column with mostly unique values is none, unless it names the classes one to
     one. Nor is ``audio``, nor are more numbers than classes: those are measured. The columns of a
@@ -38,7 +35,7 @@ def find_telling_columns(X: Any, targets: dict[str, pd.Series]) -> dict[str, lis
     return {name: _telling_columns(columns, labels) for name, labels in targets.items()}
 
 
-def _telling_columns(columns: dict[int, Any], labels: pd.Series) -> list[Predictor]:
+def _telling_columns(columns, labels):
     has_label = labels.notna().to_numpy()
     classes, y = np.unique(labels[has_label].to_numpy(dtype=object), return_inverse=True)
     n_classes = len(classes)
@@ -60,12 +57,7 @@ def _telling_columns(columns: dict[int, Any], labels: pd.Series) -> list[Predict
     return [(columns, value) for columns, value in information.items() if value > LEAKAGE_THRESHOLD]
 
 
-def measure_leakage(
-    estimator: Any,
-    X: Any,
-    targets: dict[str, pd.Series],
-    telling_columns: dict[str, list[Predictor]],
-) -> dict[str, float]:
+def measure_leakage(estimator: Any, X: Any, targets: Any, telling_columns: Any) -> dict[str, float]:
     """Return how well what a fitted embedding was given predicts each target.
 
     This is the normalised mutual information where it is above the threshold, else 0.
@@ -125,14 +117,14 @@ def _is_indicator(codes: NDArray[Any], labels: NDArray[Any]) -> bool:
     return bool(information > LEAKAGE_THRESHOLD)
 
 
-def _reads(estimator: Any, X: Any, columns: tuple[int, ...]) -> bool:
+def _reads(estimator, X, columns):
     """Return whether permuting the values of columns of X changes an embedding."""
     table = _as_table(X)
     order = np.random.RandomState(0).permutation(len(table))
     # Around one circle, so that not all values can stay what they were.
     donors = np.empty_like(order)
     donors[order] = np.roll(order, 1)
-    moved: Any = table.copy()
+    moved = table.copy()
     for i in columns:
         # A Series: pandas does not guess another type for it.
         moved.isetitem(i, table.iloc[donors, i].set_axis(table.index))
@@ -154,7 +146,7 @@ def _reads(estimator: Any, X: Any, columns: tuple[int, ...]) -> bool:
     return not np.allclose(before, after, atol=max(1e-8, 2 * noise), equal_nan=True)
 
 
-def _as_table(X: Any) -> pd.DataFrame:
+def _as_table(X):
     if isinstance(X, pd.DataFrame):
         return X
     try:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from .._inspection import with_seed
@@ -38,7 +38,7 @@ class ReferenceSpace:
             name, features = _default_features(X)
         else:
             name = _name(features)
-        self.transformer = seeded_transformer(features, 0, overwrite=False)
+        self.transformer = with_seed(features, 0, overwrite=False)
         Z = self.transformer.fit_transform(X)
         try:
             self.Z = check_array(Z, ensure_min_samples=2, ensure_all_finite="allow-nan")
@@ -81,14 +81,6 @@ class ReferenceSpace:
             **{name: score(known, clusters[rows]) for name, score in CLUSTERING_SCORES.items()},
             "silhouette": self.silhouette(clusters, present),
         }
-
-
-def seeded_transformer(estimator: Any, seed: int, *, overwrite: bool = True) -> Any:
-    """Return an unfitted copy with the seed; for "passthrough" one that changes nothing."""
-    if isinstance(estimator, str):
-        # Whatever set_config says: a table whose columns have no names would be a warning.
-        return FunctionTransformer(np.asarray).set_output(transform="default")
-    return with_seed(clone(estimator), seed, overwrite=overwrite)
 
 
 def pooled_mfccs(extractor: SpectrogramExtractor | None = None) -> Pipeline:

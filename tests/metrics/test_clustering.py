@@ -146,7 +146,7 @@ def test_a_score_of_missing_labels_is_a_clear_error(score, missing):
 
 
 def with_gaps(kind, labels, gaps):
-    """Return labels in a container of users', missing in some rows."""
+    """Return labels in a container of users', some of them missing."""
     cells = [None if i in gaps else label for i, label in enumerate(labels)]
     if kind == "polars":
         return pytest.importorskip("polars").Series(cells)
@@ -215,7 +215,7 @@ def test_scores_of_very_many_labels(score):
     assert score(labels // 2, labels) == (1 if score is purity_score else 0.5)
 
 
-def test_a_step_that_learns_from_labels_is_said(blobs):
+def test_a_step_that_is_fitted_with_labels_is_a_warning(blobs):
     X, y = blobs
     pipe = make_pipeline(LinearDiscriminantAnalysis(), KMeans(3, n_init=1)).fit(X, y)
     with pytest.warns(LabelLeakageWarning, match="LinearDiscriminantAnalysis can't be fitted"):
