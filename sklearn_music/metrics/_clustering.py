@@ -164,7 +164,7 @@ class _ClusteringScorer(_Scorer):
             if getattr(part, "encode_condition", False):
                 # Of the tracks at hand, and of those of the fit, if it was given labels.
                 told = (
-                    part._leakage(_safe_indexing(rows(), known), pd.factorize(labels)[0]),
+                    part.label_leakage(_safe_indexing(rows(), known), pd.factorize(labels)[0]),
                     getattr(part, "condition_leakage_", None),
                 )
                 warn_of_leakage(max((value for value in told if value), default=None))

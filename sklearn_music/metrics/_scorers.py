@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions, validate_par
 
 from .._inspection import parts
 from .._tables import as_numbers, as_pandas, is_clustered
-from ..embedding._base import BaseEmbedder
+from ..embedding import BaseEmbedder
 from ._clustering import check_predicts
 from .reference_space import ReferenceSpace
 

@@ -93,7 +93,7 @@ def measure_leakage(estimator, X, targets, telling_columns):
                 classes, labels = np.unique(known, return_inverse=True)
                 # One class is told by anything.
                 if len(classes) > 1:
-                    told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
+                    told = part.label_leakage(_safe_indexing(inputs, has_label), labels) or 0.0
                     leakage[name] = max(leakage[name], told if told > LEAKAGE_THRESHOLD else 0.0)
     return leakage
 

@@ -93,7 +93,7 @@ class SpectrogramCodec:
             X = link.transform(X)
         known = {}
         if isinstance(self._embedder, BetaCVAE):
-            known["condition"] = np.asarray(X)[:, self._embedder._condition_columns]
+            known["condition"] = np.asarray(X)[:, self._embedder.condition_columns_]
         elif isinstance(self._embedder, TrackVAE):
             known["level"] = self._embedder.levels(X)
         return np.asarray(embedder.transform(X)), known
