@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..embedding import BaseEmbedder
+from .._inspection import is_embedder, named_estimators
 from ..embedding.training import VmappedFits, fingerprint
 
 # How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
@@ -256,10 +256,7 @@ class _Batch:
 
 def _embedders(estimator):
     """Return the names of the embedders in an estimator, or in a parameter's value."""
-    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        return []
-    parts = {"": estimator, **estimator.get_params()}
-    return [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
+    return [name for name, part in named_estimators(estimator).items() if is_embedder(part)]
 
 
 def _find_embedder(estimator):
@@ -272,7 +269,7 @@ def _find_embedder(estimator):
         return None, {}, _NO_EMBEDDER
     if len(paths) > 1:
         return None, {}, f"{len(paths)} embedders in the estimator"
-    parts = {"": estimator, **estimator.get_params()}
+    parts = named_estimators(estimator)
     names = paths[0].split("__")
     around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
     for name, part in around.items():

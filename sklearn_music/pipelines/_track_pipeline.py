@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
-from .._inspection import parts
+from .._inspection import find_failures, named_estimators
 from ..features import LyricVectorizer, SpectrogramExtractor
 
 
@@ -142,18 +142,13 @@ class TrackPipeline(Pipeline):
 
         Of the last call of `fit`, `fit_predict`, `predict`, `transform` and so on.
         """
-        return {
-            row: reason
-            for part, _ in parts(self, lambda: None)
-            if part is not self
-            for row, reason in getattr(part, "failures_", {}).items()
-        }
+        return find_failures(self)
 
     def _check_before_work(self, X):
         n_tracks = _num_samples(X)
         if n_tracks == 0:
             raise ValueError("The table has no tracks, expected one at least.")
-        for name, estimator in self.get_params().items():
+        for name, estimator in named_estimators(self).items():
             if not isinstance(estimator, BaseEstimator):
                 continue
             if hasattr(estimator, "_parameter_constraints"):
