@@ -158,8 +158,8 @@ class BaseEmbedder(FittedEmbedder):
         else:
             net, summary = train_network(self, X, settings, previous=previous, partial=partial)
         self.net_ = net
-        self.kl_per_component_ = summary.posterior.kl
-        self.active_units_ = summary.posterior.active_units
+        self.kl_per_component_ = summary.kl
+        self.active_units_ = summary.active_units
         self.noise_variance_ = summary.noise_variance
         self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
         self.device_ = str(torch.device(net.device))
