@@ -68,8 +68,6 @@ SETTINGS = [
     {},
     {"contrastive_weight": 0},
     {"contrastive_weight": 100},
-    {"n_neighbors": 0},
-    {"temperature": 0.5},
     {"augmentation": 0},
     {"beta": 4},
 ]
