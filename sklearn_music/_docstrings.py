@@ -1,10 +1,12 @@
-"""Descriptions of parameters that several functions share, written once."""
+"""Descriptions of parameters that several public objects share, written once."""
 
 import inspect
+import re
+import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-_Documented = TypeVar("_Documented", bound=Callable[..., Any])
+T = TypeVar("T", bound=Callable)
 
 PIPELINE = {
     "n_clusters": """
@@ -48,20 +50,23 @@ pipeline : TrackPipeline
 }
 
 
-def shared(texts: dict[str, str]) -> Callable[[_Documented], _Documented]:
-    """Return a decorator that puts shared descriptions into a docstring.
+def shared(texts: dict[str, str]) -> Callable[[T], T]:
+    """Return a decorator that puts shared descriptions into the docstring of a function or class.
 
     Parameters
     ----------
     texts : dict of str to str
-        What stands in the place of each ``{name}`` on a line of its own.
+        What takes the place of each ``{name}`` that is a line of its own, at its indentation.
     """
 
-    def decorate(function: _Documented) -> _Documented:
-        doc = inspect.cleandoc(function.__doc__ or "")
-        for name, text in texts.items():
-            doc = doc.replace("{" + name + "}", text.strip("\n"))
-        function.__doc__ = doc
-        return function
+    def decorate(item: T) -> T:
+        doc = inspect.cleandoc(item.__doc__ or "")
+
+        def replace(match: re.Match[str]) -> str:
+            return textwrap.indent(texts[match[2]].strip("\n"), match[1])
+
+        names = "|".join(map(re.escape, texts))
+        item.__doc__ = re.sub(rf"^( *)\{{({names})\}}$", replace, doc, flags=re.MULTILINE)
+        return item
 
     return decorate

@@ -1,6 +1,7 @@
-"""Walk through an estimator: its parts, what each is given, its embedders, its seeds."""
+"""Walk through an estimator: its parts, what each is given, its embedders, seeds and labels."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +12,11 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
+
+from .exceptions import LabelLeakageWarning
+
+# With a normalised mutual information above this, labels count as known to the model.
+LEAKAGE_THRESHOLD = 0.5
 
 
 class Part(NamedTuple):
@@ -103,6 +109,18 @@ def fitted_with_labels(estimator: Any) -> list[str]:
         if hasattr(part, "__sklearn_tags__") and get_tags(part).target_tags.required
         if not isinstance(part, (Pipeline, ColumnTransformer, FeatureUnion))
     ]
+
+
+def warn_of_leakage(leakage: float | None) -> None:
+    """Warn if the condition of an encoder predicts the labels, by its mutual information."""
+    if leakage is not None and leakage > LEAKAGE_THRESHOLD:
+        warnings.warn(
+            f"Label leakage: the encoder's condition predicts the labels y (normalised mutual "
+            f"information {leakage:.2f}). Any score of its clusters against y measures this, not "
+            "what the model found. Use encode_condition=False for a score that means something.",
+            LabelLeakageWarning,
+            stacklevel=4,
+        )
 
 
 def with_seed(estimator: Any, seed: int, *, overwrite: bool = True) -> Any:

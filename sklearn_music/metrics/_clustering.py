@@ -18,8 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._docstrings import shared
-from .._inspection import find_embedders, fitted_with_labels
-from .._leakage import warn_of_leakage
+from .._inspection import find_embedders, fitted_with_labels, warn_of_leakage
 from .._tables import drop_unlabelled
 from ..exceptions import LabelLeakageWarning
 from ._docstrings import TEXTS

@@ -14,8 +14,7 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.utils import _safe_indexing
 
-from .._inspection import find_embedders
-from .._leakage import LEAKAGE_THRESHOLD
+from .._inspection import LEAKAGE_THRESHOLD, find_embedders
 
 # Number of samples with which we test whether an embedding reads a column.
 _N_SAMPLES = 50

@@ -23,7 +23,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .._inspection import is_embedder, named_estimators
-from ..embedding._stacked import Stacks, fingerprint
+from ..embedding.training import VmappedFits, fingerprint
 
 # How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
 # since all of them are in memory at the same time: 2 GiB.
@@ -193,7 +193,7 @@ class _Batch:
 
     def __init__(self, estimator, candidate_params, memory):
         self.memory = memory
-        self.stacks = Stacks()
+        self.stacks = VmappedFits()
         self.candidates = [_Candidate(params, estimator, memory) for params in candidate_params]
         self.obstacles = set()  # to training together: reasons that are no errors
 
@@ -225,7 +225,7 @@ class _Batch:
             candidate, path = params.estimator, params.path
             # Candidates that differ in nothing else have the same input.
             own = f"{path}__" if path else ""
-            others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
+            others: object = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
             others = others or object()  # equal to nothing else
             for fold, (train, _) in zip(folds, splits, strict=True):
                 if (others, fold) not in inputs:

@@ -153,8 +153,8 @@ class TrackPipeline(Pipeline):
                 continue
             if hasattr(estimator, "_parameter_constraints"):
                 estimator._validate_params()
-            if hasattr(estimator, "_check_settings"):
-                estimator._check_settings()
+            if hasattr(estimator, "check_settings"):
+                estimator.check_settings()
             largest = None
             if isinstance(estimator, PCA):
                 largest = "n_components"

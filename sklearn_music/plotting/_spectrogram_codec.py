@@ -87,7 +87,7 @@ class SpectrogramCodec:
         X = self._last.get_input(X)
         known = {}
         if isinstance(self._embedder, BetaCVAE):
-            known["condition"] = np.asarray(X)[:, self._embedder._condition_columns]
+            known["condition"] = np.asarray(X)[:, self._embedder.condition_columns_]
         elif isinstance(self._embedder, TrackVAE):
             known["level"] = self._embedder.levels(X)
         return np.asarray(self._last.estimator.transform(X)), known

@@ -25,7 +25,6 @@ from .._inspection import (
     iter_estimators,
 )
 from .._tables import as_numbers, as_pandas, is_finite, is_present, readable
-from ..embedding._base import against_collapse, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics import check_confounders
@@ -281,7 +280,7 @@ class ClusterReport:
                 0, f"{', '.join(names)} learnt from labels: these clusters are supervised."
             )
         embedders = [part.estimator for part in find_embedders(self.pipeline)]
-        notes[:0] = [_about_collapse(embedder) for embedder in embedders]
+        notes[:0] = [embedder.collapse_advice() for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
         titles = find_titles(_readable_names(tracks))
         sources, about_audio = self._sources(titles, first)
@@ -499,16 +498,6 @@ def _about_target(name, labels, leakage):
     if labels.isna().any():
         return f"{labels.isna().sum()} of {len(labels)} tracks have no {name!r}: not scored by it."
     return None
-
-
-def _about_collapse(embedder):
-    if not has_collapsed(embedder):
-        return None
-    return (
-        f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
-        f"of {embedder.n_components} latent components tell the tracks apart, so that these "
-        f"clusters mean little. {against_collapse(embedder)}"
-    )
 
 
 def _as_png(figure):
