@@ -21,10 +21,9 @@ LOST_SHARE = 0.05
 LANGUAGES = ("en", "bn")
 
 DESCR = """\
-Synthetic tracks: each is composed (tempo, chords, rhythm, lyrics) in the style of its genre and
-produced (instruments, drum kit, mix, room) in the style of that genre or, for the share of
-tracks given by `crossover`, of another. Genre and language are independent. See
-sklearn_music.datasets.make_music.
+Synthetic tracks: each is composed (tempo, chords, rhythm, lyrics) in the style of its genre, and
+produced (instruments, drum kit, mix, room) in that style or, for a share `crossover` of the
+tracks, in that of another genre. Language and genre are independent.
 """
 
 _CONSTRAINTS = {
@@ -52,8 +51,8 @@ def make_music(
 ) -> Bunch:
     """Make synthetic tracks: audio, lyrics, genre and language.
 
-    For tests and examples that run offline; results on them say nothing about real music. Genres
-    differ in tempo, chords, drum patterns, instruments and mix, and overlap.
+    For tests and examples that run offline: results on them say nothing about real music. Genres
+    differ in tempo, chords, rhythm, instruments and mix, but overlap.
 
     Parameters
     ----------
@@ -125,9 +124,9 @@ def make_music(
         directory = Path(os.path.abspath(directory))
         directory.mkdir(parents=True, exist_ok=True)
     n_samples = max(1, round(duration * sample_rate))
-    genres, sounds, languages = _draw_labels(n_tracks, n_genres, crossover, seed)
+    labels = _draw_labels(n_tracks, n_genres, crossover, seed)
     audio, lyrics = [], []
-    for row, (genre, sound, language) in enumerate(zip(genres, sounds, languages, strict=True)):
+    for row, (genre, sound, language) in enumerate(labels):
         rng = np.random.default_rng([seed, row])
         lyric, sung = _make_lyrics(genre, language, rng)
         waveform = render_track(genre, sound, sung, n_samples, sample_rate, rng)
@@ -138,8 +137,8 @@ def make_music(
         {
             "audio": audio,
             "lyrics": pd.Series(lyrics, dtype=object),  # pandas' text type would make None NaN
-            "genre": genres,
-            "language": languages,
+            "genre": [genre for genre, _, _ in labels],
+            "language": [language for _, _, language in labels],
         }
     )
     return Bunch(
@@ -153,7 +152,7 @@ def make_music(
 
 def _draw_labels(
     n_tracks: int, n_genres: int, crossover: float, seed: int
-) -> tuple[list[str], list[str], list[str]]:
+) -> list[tuple[str, str, str]]:
     """Return of each track the genre, the genre that it sounds like, and the language."""
     rng = np.random.default_rng(seed)
     genres = rng.permutation(n_tracks) % n_genres
@@ -161,12 +160,8 @@ def _draw_labels(
     # Another genre is 1 to n_genres - 1 further on.
     others = (genres + 1 + rng.integers(max(1, n_genres - 1), size=n_tracks)) % n_genres
     is_crossover = rng.permutation(n_tracks) < round(crossover * n_tracks)
-    sounds = np.where(is_crossover, others, genres)
-    return (
-        [GENRES[i] for i in genres],
-        [GENRES[i] for i in sounds],
-        [LANGUAGES[i] for i in languages],
-    )
+    indices = zip(genres, np.where(is_crossover, others, genres), languages, strict=True)
+    return [(GENRES[i], GENRES[j], LANGUAGES[k]) for i, j, k in indices]
 
 
 def _make_lyrics(genre: str, language: str, rng: np.random.Generator) -> tuple[str | None, bool]:

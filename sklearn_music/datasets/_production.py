@@ -1,7 +1,6 @@
 """How `make_music` sounds: the instruments, drums and mix of a genre, which vary by track."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -135,20 +134,18 @@ def vary_production(genre: str, rng: np.random.Generator) -> Production:
     production = PRODUCTIONS[genre]
     guest = list(PRODUCTIONS.values())[rng.integers(len(PRODUCTIONS))]
     parts = {}
-    for field in fields(production):
-        part = getattr(production, field.name)
+    for name, part in vars(production).items():
         # A borrowed mix would be a borrowed genre; an instrument is only a colour.
-        if field.name != "mix" and rng.random() < BORROWING:
-            part = getattr(guest, field.name)
-        parts[field.name] = _jitter(part, rng)
+        if name != "mix" and rng.random() < BORROWING:
+            part = getattr(guest, name)
+        parts[name] = replace(part, **_vary(vars(part), rng))
     return Production(**parts)
 
 
-def _jitter(part: Any, rng: np.random.Generator) -> Any:
-    varied = {
-        name: value + DEVIATION_DECIBELS * rng.standard_normal()
+def _vary(numbers: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
+    return {
+        name: number + DEVIATION_DECIBELS * rng.standard_normal()
         if name in IN_DECIBELS
-        else value * np.exp(DEVIATION * rng.standard_normal())
-        for name, value in vars(part).items()
+        else number * np.exp(DEVIATION * rng.standard_normal())
+        for name, number in numbers.items()
     }
-    return replace(part, **varied)

@@ -164,6 +164,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self.__dict__.update(before)
             raise
 
+    def check_settings(self):
+        """Raise what is wrong with the parameters, before there are any samples."""
+        self._check_settings()
+
     def _check_settings(self, *, partial=False):
         """Raise what is wrong with the parameters, before there are any samples.
 

@@ -112,7 +112,7 @@ def test_too_few_samples_are_an_error_that_counts_them(gaps):
     with pytest.raises(ValueError, match="4 of 4 samples are missing"):
         SkipMissing(PCA()).fit(X[~present])
     few = np.vstack([X[~present], X[present][:2]])
-    with pytest.raises(ValueError, match=r"4 of 6 .* leaves 2; KMeans needs 3"):
+    with pytest.raises(ValueError, match=r"4 of 6 .* leaves 2; KMeans needs at least 3"):
         SkipMissing(KMeans(3)).fit(few)
 
 
