@@ -7,21 +7,13 @@ import numpy as np
 
 STEPS_PER_BAR = 16
 
-# Semitones above the tonic.
+# Semitones above the tonic, first in a major key, then in a minor one.
 CHORDS = {
-    "I": (0, 4, 7),
-    "ii": (2, 5, 9),
-    "iii": (4, 7, 11),
-    "IV": (5, 9, 12),
-    "V": (7, 11, 14),
-    "vi": (9, 12, 16),
-    "i": (0, 3, 7),
-    "III": (3, 7, 10),
-    "iv": (5, 8, 12),
-    "v": (7, 10, 14),
-    "VI": (8, 12, 15),
-    "VII": (10, 14, 17),
-}
+    "I": (0, 4, 7), "ii": (2, 5, 9), "iii": (4, 7, 11),
+    "IV": (5, 9, 12), "V": (7, 11, 14), "vi": (9, 12, 16),
+    "i": (0, 3, 7), "III": (3, 7, 10), "iv": (5, 8, 12),
+    "v": (7, 10, 14), "VI": (8, 12, 15), "VII": (10, 14, 17),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

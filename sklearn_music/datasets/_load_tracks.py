@@ -47,14 +47,13 @@ def load_tracks(
     ----------
     table : str, os.PathLike or DataFrame
         One track a row: a table of pandas, polars or pyarrow, or a CSV or TSV file (UTF-8, with a
-        header). These columns are used, others are returned as they are:
+        header, in which only empty cells are missing values). Columns:
 
         - `filename`: the audio file, relative to `audio_dir` or absolute.
-        - `audio`: used in place of `filename` if there is one: paths, or waveforms as
-          `make_music` returns them.
+        - `audio`: if it is there, it replaces `filename`: paths, or waveforms.
         - `track_id`: optional; different for each track. Read as text, so that "000002" stays.
-        - `genre`: optional; returned as it is.
         - `lyrics`: optional; cleaned.
+        - `genre` and any others: optional; returned as they are.
     audio_dir : str or os.PathLike, default=None
         Folder of the audio files. If None, the folder of the table; for a DataFrame, the current
         one.
@@ -90,10 +89,6 @@ def load_tracks(
         If the table is no UTF-8 text, is empty, lacks a column or a file name, has two columns of
         one of the names above, if a `track_id` is empty or occurs twice, or if no track is left.
 
-    See Also
-    --------
-    make_music : Make synthetic tracks.
-
     Notes
     -----
     Lyrics become None, for these reasons:
@@ -103,9 +98,6 @@ def load_tracks(
     - "spreadsheet error": "#ERROR!", "#NAME?", "#REF!", "#VALUE!", "#N/A", ...;
     - "no words": no letter in any script, such as "? ? ?", or notes and zero-width spaces;
     - "one word": a single word, repeated or not, as speech recognition hears it in music.
-
-    Of the other columns of a file only an empty cell is missing: a genre or a title called "None"
-    or "NA" stays.
 
     Examples
     --------

@@ -52,7 +52,8 @@ def make_music(
     """Make synthetic tracks: audio, lyrics, genre and language.
 
     For tests and examples that run offline: results on them say nothing about real music. Genres
-    differ in tempo, chords, rhythm, instruments and mix, but overlap.
+    differ in tempo, chords, rhythm, instruments and mix, but overlap. `load_tracks` reads a table
+    of your own tracks.
 
     Parameters
     ----------
@@ -93,10 +94,6 @@ def make_music(
             Samples per second.
         DESCR : str
             A description of the data.
-
-    See Also
-    --------
-    load_tracks : Read a table of tracks of your own.
 
     Notes
     -----

@@ -128,9 +128,7 @@ class _Synthesizer:
             heard = sound[max(-start, 0) : end - start]
             part[max(start, 0) : end] += np.float32(note.loudness) * heard
 
-    def _tone(
-        self, pitch: int, length: float, timbre: Timbre, phases: np.ndarray, vowel: int | None
-    ) -> Samples:
+    def _tone(self, pitch, length, timbre: Timbre, phases, vowel) -> Samples:
         frequency = 440.0 * 2 ** ((pitch - 69) / 12)
         time = self._times(length + 0.06)
         fade = np.minimum(1, (length + 0.06 - time) / 0.06)
@@ -157,9 +155,7 @@ class _Synthesizer:
             tone = (tone + look_up(cycles * ratio + 0.3)) * 0.7
         return (envelope * tone).astype(np.float32)
 
-    def _cycles(
-        self, frequency: float, timbre: Timbre, phases: np.ndarray, vowel: int | None
-    ) -> list[Samples]:
+    def _cycles(self, frequency, timbre: Timbre, phases, vowel) -> list[Samples]:
         """Return one cycle of the beginning of a note, and one of its end."""
         n_harmonics = int(np.clip(0.45 * self.sample_rate / frequency, 1, len(phases)))
         harmonics = np.arange(1, n_harmonics + 1)

@@ -40,19 +40,16 @@ pipeline : TrackPipeline
 """,
 }
 
+_X = """
+Parameters
+----------
+X : array-like of shape (n_samples, n_features)
+    The samples.
+"""
+
 SKIP_MISSING = {
-    "X": """
-Parameters
-----------
-X : array-like of shape (n_samples, n_features)
-    The samples.
-""",
-    "X, y": """
-Parameters
-----------
-X : array-like of shape (n_samples, n_features)
-    The samples.
-y : array-like of shape (n_samples,), default=None
+    "X": _X,
+    "X, y": f"""{_X}y : array-like of shape (n_samples,), default=None
     Passed on to the estimator.
 **params : dict
     Passed on to the estimator's method.

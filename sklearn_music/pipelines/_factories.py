@@ -42,7 +42,7 @@ def make_track_vae_pipeline(
 ) -> TrackPipeline:
     """Make the pipeline to begin with: spectrograms and lyrics, TrackVAE, KMeans.
 
-    The TrackVAE is a joint model: audio and lyrics have one latent space. A track may lack its
+    The `TrackVAE` is a joint model: audio and lyrics have one latent space. A track may lack its
     lyrics or its audio; its latent vector then comes from the other.
 
     Parameters
@@ -55,10 +55,6 @@ def make_track_vae_pipeline(
     {other parameters and result}
         Its steps: ``features``, a ColumnTransformer with the blocks ``audio`` (a
         SpectrogramExtractor) and ``lyrics`` (a LyricVectorizer), ``embed`` and ``cluster``.
-
-    See Also
-    --------
-    sklearn_music.TrackVAE : The embedder.
 
     Examples
     --------

@@ -14,11 +14,11 @@ from ..features import LyricVectorizer, SpectrogramExtractor
 
 
 class TrackPipeline(Pipeline):
-    """scikit-learn's Pipeline, with checks before hours of work and a list of failed tracks.
+    """Pipeline over a table of tracks that checks it before hours of work, and lists failed tracks.
 
     Before the first file is decoded, `fit` checks the parameters of all steps, the columns of the
     table, whether any track has lyrics, whether there are as many tracks as clusters, and whether
-    the spectrograms have the size that the embedder expects.
+    the spectrograms have the size that the embedder expects. Everything else is scikit-learn's.
 
     Parameters
     ----------
