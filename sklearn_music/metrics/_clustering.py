@@ -16,7 +16,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._inspection import fitted_with_labels, parts
+from .._inspection import find_embedders, fitted_with_labels
 from .._tables import drop_unlabelled
 from ..exceptions import LabelLeakageWarning, warn_of_leakage
 
@@ -160,12 +160,13 @@ class _ClusteringScorer(_Scorer):
             )
         check_predicts(estimator)
         labels, known = drop_unlabelled(y_true)
-        for part, rows in parts(estimator, lambda: X):
-            if getattr(part, "encode_condition", False):
+        for part in find_embedders(estimator):
+            if getattr(part.estimator, "encode_condition", False):
+                inputs = _safe_indexing(part.get_input(X), known)
                 # Of the tracks at hand, and of those of the fit, if it was given labels.
                 told = (
-                    part._leakage(_safe_indexing(rows(), known), pd.factorize(labels)[0]),
-                    getattr(part, "condition_leakage_", None),
+                    part.estimator.label_leakage(inputs, pd.factorize(labels)[0]),
+                    part.estimator.condition_leakage_,
                 )
                 warn_of_leakage(max((value for value in told if value), default=None))
         if names := fitted_with_labels(estimator):

@@ -24,6 +24,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples, check_consistent_length
 from tqdm.auto import tqdm
 
+from .._inspection import named_estimators
 from .._tables import as_labels, as_pandas, by_name, drop_unlabelled, is_present, readable
 from ._clustering import CLUSTERING_SCORES
 from .leakage import find_telling_columns, measure_leakage
@@ -257,7 +258,7 @@ def _check_entry(name, estimator, X):
             "a pipeline that ends in a clusterer, pass pipe[:-1]."
         )
     estimator = seeded_transformer(estimator, 0)
-    for part in [estimator, *estimator.get_params().values()]:
+    for part in named_estimators(estimator).values():
         if not isinstance(part, BaseEstimator):
             continue
         if hasattr(part, "_parameter_constraints"):

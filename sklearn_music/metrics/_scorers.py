@@ -6,9 +6,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
-from .._inspection import parts
+from .._inspection import find_embedders
 from .._tables import as_numbers, as_pandas, is_clustered
-from ..embedding._base import BaseEmbedder
 from ._clustering import check_predicts
 from .reference_space import ReferenceSpace
 
@@ -141,15 +140,12 @@ def elbo_scorer(estimator, X, y=None):
     >>> search.fit(load_iris().data).best_params_
     {'vae__max_epochs': 10}
     """
-    embedders = [
-        (part, rows) for part, rows in parts(estimator, lambda: X) if isinstance(part, BaseEmbedder)
-    ]
+    embedders = find_embedders(estimator)
     if len(embedders) != 1:
-        names = ", ".join(type(part).__name__ for part, _ in embedders) or "none"
+        names = ", ".join(type(part.estimator).__name__ for part in embedders) or "none"
         raise ValueError(
             "Expected one embedder (VAE, ConvVAE, BetaCVAE, TrackVAE or VaDE) in the estimator, "
             f"got {names}. Score another model by its clusters (silhouette_scorer, "
             "stability_score), and one of several embedders by its own score method."
         )
-    ((embedder, rows),) = embedders
-    return embedder.score(rows())
+    return embedders[0].estimator.score(embedders[0].get_input(X))

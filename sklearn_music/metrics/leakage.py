@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.utils import _safe_indexing
 
-from .._inspection import parts
+from .._inspection import find_embedders
 from ..exceptions import LEAKAGE_THRESHOLD
 
 # Rows with which it is tried out what an embedding reads.
@@ -84,16 +84,17 @@ def measure_leakage(estimator, X, targets, telling_columns):
         name: max((told for columns, told in telling_columns[name] if reads(columns)), default=0.0)
         for name in targets
     }
-    for part, rows in parts(estimator, lambda: X):
-        if getattr(part, "encode_condition", False):
-            inputs = rows()
+    for part in find_embedders(estimator):
+        if getattr(part.estimator, "encode_condition", False):
+            inputs = part.get_input(X)
             for name, labels in targets.items():
                 has_label = np.flatnonzero(labels.notna())
                 known = labels.iloc[has_label].to_numpy(dtype=object)
                 classes, labels = np.unique(known, return_inverse=True)
                 # One class is told by anything.
                 if len(classes) > 1:
-                    told = part._leakage(_safe_indexing(inputs, has_label), labels) or 0.0
+                    inputs_known = _safe_indexing(inputs, has_label)
+                    told = part.estimator.label_leakage(inputs_known, labels) or 0.0
                     leakage[name] = max(leakage[name], told if told > LEAKAGE_THRESHOLD else 0.0)
     return leakage
 

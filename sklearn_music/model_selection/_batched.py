@@ -22,8 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..embedding._base import BaseEmbedder
-from ..embedding._stacked import Stacks, fingerprint
+from .._inspection import is_embedder, named_estimators
+from ..embedding.training import VmappedFits, fingerprint
 
 # How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
 # since all of them are in memory at the same time: 2 GiB.
@@ -193,7 +193,7 @@ class _Batch:
 
     def __init__(self, estimator, candidate_params, memory):
         self.memory = memory
-        self.stacks = Stacks()
+        self.stacks = VmappedFits()
         self.candidates = [_Candidate(params, estimator, memory) for params in candidate_params]
         self.obstacles = set()  # to training together: reasons that are no errors
 
@@ -225,7 +225,7 @@ class _Batch:
             candidate, path = params.estimator, params.path
             # Candidates that differ in nothing else have the same input.
             own = f"{path}__" if path else ""
-            others = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
+            others: object = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
             others = others or object()  # equal to nothing else
             for fold, (train, _) in zip(folds, splits, strict=True):
                 if (others, fold) not in inputs:
@@ -256,10 +256,7 @@ class _Batch:
 
 def _embedders(estimator):
     """Return the names of the embedders in an estimator, or in a parameter's value."""
-    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        return []
-    parts = {"": estimator, **estimator.get_params()}
-    return [name for name, part in parts.items() if isinstance(part, BaseEmbedder)]
+    return [name for name, part in named_estimators(estimator).items() if is_embedder(part)]
 
 
 def _find_embedder(estimator):
@@ -272,7 +269,7 @@ def _find_embedder(estimator):
         return None, {}, _NO_EMBEDDER
     if len(paths) > 1:
         return None, {}, f"{len(paths)} embedders in the estimator"
-    parts = {"": estimator, **estimator.get_params()}
+    parts = named_estimators(estimator)
     names = paths[0].split("__")
     around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
     for name, part in around.items():

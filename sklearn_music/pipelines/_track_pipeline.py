@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
-from .._inspection import parts
+from .._inspection import find_failures, named_estimators
 from ..features import LyricVectorizer, SpectrogramExtractor
 
 
@@ -55,19 +55,14 @@ class TrackPipeline(Pipeline):
 
         A dict of row number to the reason.
         """
-        return {
-            row: reason
-            for part, _ in parts(self, lambda: None)
-            if part is not self
-            for row, reason in getattr(part, "failures_", {}).items()
-        }
+        return find_failures(self)
 
     def _fit(self, X: Any, *args: Any, **kwargs: Any) -> Any:
         # fit, fit_predict and fit_transform of scikit-learn's Pipeline all begin with this method.
         n_tracks = _num_samples(X)
         if n_tracks == 0:
             raise ValueError("The table has no tracks, expected at least one.")
-        for name, estimator in self.get_params().items():
+        for name, estimator in named_estimators(self).items():
             if isinstance(estimator, BaseEstimator):
                 _check_parameters(estimator, name, n_tracks)
         features = self.steps[0][1]

@@ -6,8 +6,9 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from .._inspection import embed_and_cluster
 from .._tables import by_name, is_clustered
-from ._groups import embed_and_cluster, number_groups
+from ._groups import number_groups
 from .style import font_families, make_panels, plain
 
 

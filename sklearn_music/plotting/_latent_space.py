@@ -8,8 +8,9 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
+from .._inspection import embed_and_cluster
 from .._tables import as_numbers, by_name, is_present
-from ._groups import embed_and_cluster, number_groups
+from ._groups import number_groups
 from .style import COLORS, MARKERS, font_families, make_panels, plain
 
 _GROUPS_PER_COLUMN = 20

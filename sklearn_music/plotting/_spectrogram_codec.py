@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
+from .._inspection import flat_steps, iter_estimators
 from .._tables import is_present
 from ..embedding import BetaCVAE, TrackVAE
 from ..features import SpectrogramExtractor
@@ -40,7 +40,8 @@ class SpectrogramCodec:
     """
 
     def __init__(self, pipeline):
-        links = _links(pipeline)
+        parts = {id(part.estimator): part for part in iter_estimators(pipeline)}
+        links = next(filter(None, map(_links, parts.values())), [])
         if not links:
             raise ValueError(
                 f"Got {pipeline!r}, expected a fitted Pipeline that begins with a "
@@ -53,10 +54,10 @@ class SpectrogramCodec:
                 f"Got {pipeline!r}, in which no embedder follows the SpectrogramExtractor: a step "
                 "with n_components and inverse_transform, such as a VAE or PCA."
             )
-        # As a step that skips missing samples does: what it wraps.
-        self._embedder = getattr(links[embedders[-1]], "estimator_", links[embedders[-1]])
-        self._columns = [link.columns for link in reversed(links) if isinstance(link, _Block)]
         self._links = links[: embedders[-1] + 1]
+        self._first, self._last = (parts[id(link)] for link in (links[0], self._links[-1]))
+        # As a step that skips missing samples does: what it wraps.
+        self._embedder = getattr(self._links[-1], "estimator_", self._links[-1])
         self.extractor = links[0]
         for link in self._links[1:]:
             if not hasattr(link, "inverse_transform"):
@@ -74,29 +75,20 @@ class SpectrogramCodec:
 
     def spectrograms(self, X):
         """Return the spectrograms of tracks, of shape (n_tracks, n_bands, n_frames)."""
-        for columns in self._columns:
-            X = _safe_indexing(X, columns, axis=1)
-        return self._as_images(self.extractor.transform(X))
+        return self._as_images(self.extractor.transform(self._first.get_input(X)))
 
     def encode(self, X):
         """Return the latent vectors of tracks, and what else decodes them, by name.
 
         Of a missing track, of which nothing is known, all of it is NaN.
         """
-        # The last block is the outermost: it brings its own columns to where the links meet.
-        is_block = [isinstance(link, _Block) for link in self._links]
-        for columns in self._columns[: len(self._columns) - sum(is_block)]:
-            X = _safe_indexing(X, columns, axis=1)
-        start = max(i for i, block in enumerate(is_block) if block or i == 0)
-        *links, embedder = self._links[start:]
-        for link in links:
-            X = link.transform(X)
+        X = self._last.get_input(X)
         known = {}
         if isinstance(self._embedder, BetaCVAE):
-            known["condition"] = np.asarray(X)[:, self._embedder._condition_columns]
+            known["condition"] = np.asarray(X)[:, self._embedder.condition_columns_]
         elif isinstance(self._embedder, TrackVAE):
             known["level"] = self._embedder.levels(X)
-        return np.asarray(embedder.transform(X)), known
+        return np.asarray(self._last.estimator.transform(X)), known
 
     def decode(self, Z, **known):
         """Return the spectrograms at latent vectors."""
@@ -125,15 +117,11 @@ class SpectrogramCodec:
 
 
 class _Block:
-    """A block of a ColumnTransformer: transforms all blocks, and inverts to its own columns."""
+    """The way from all columns that a ColumnTransformer makes back to those of one block."""
 
-    def __init__(self, transformer, name, columns):
+    def __init__(self, transformer, name):
         self.transformer = transformer
         self.name = name
-        self.columns = columns
-
-    def transform(self, X):
-        return self.transformer.transform(X)
 
     def inverse_transform(self, X):
         weight = (self.transformer.transformer_weights or {}).get(self.name, 1)
@@ -142,22 +130,22 @@ class _Block:
         return X[:, self.transformer.output_indices_[self.name]] / weight
 
 
-def _links(estimator):
-    """Return the steps from a SpectrogramExtractor to the end of the pipeline, or none."""
-    first, *rest = _steps(estimator) or [None]
-    if isinstance(first, SpectrogramExtractor):
-        return [first, *rest] if first.feature == "mel" and first.pooling is None else []
-    if isinstance(first, ColumnTransformer):
-        for name, branch, columns in first.transformers_:
-            if links := _links(branch):
-                return [*links, _Block(first, name, columns), *rest]
-    return []
-
-
-def _steps(estimator):
-    if isinstance(estimator, Pipeline):
-        return [step for _, part in estimator.steps for step in _steps(part)]
-    return [] if estimator is None or isinstance(estimator, str) else [estimator]
+def _links(part):
+    """Return a SpectrogramExtractor at the start of a pipeline and all behind it, else none."""
+    extractor, path = part
+    if not isinstance(extractor, SpectrogramExtractor):
+        return []
+    if extractor.feature != "mel" or extractor.pooling is not None:
+        return []
+    links = [extractor]
+    for parent, where in reversed(path):
+        if isinstance(parent, ColumnTransformer):
+            links.append(_Block(parent, where[0]))
+        elif isinstance(parent, Pipeline) and not flat_steps(parent[:where]):
+            links += flat_steps(parent[where + 1 :])
+        else:
+            return []
+    return links
 
 
 def _is_embedder(step):

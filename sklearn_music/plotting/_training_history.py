@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .._inspection import parts
+from .._inspection import find_embedders
 from .style import COLORS, make_panels
 
 # By panel: the columns of the history, and what they are called in the legend.
@@ -74,7 +74,8 @@ class TrainingHistoryDisplay:
         ValueError
             If the estimator holds no fitted embedder, or several.
         """
-        histories = _histories(estimator)
+        embedders = [part.estimator for part in find_embedders(estimator)]
+        histories = [part.history_ for part in embedders if hasattr(part, "history_")]
         if len(histories) != 1:
             raise ValueError(
                 f"Got {estimator!r}, which holds {len(histories)} fitted embedders, expected one: "
@@ -122,10 +123,3 @@ class TrainingHistoryDisplay:
             if len(panel.lines) > 1:
                 panel.legend(frameon=False)
         return self
-
-
-def _histories(estimator):
-    """Return the histories of all fitted embedders in an estimator."""
-    return [
-        part.history_ for part, _ in parts(estimator, lambda: None) if hasattr(part, "history_")
-    ]

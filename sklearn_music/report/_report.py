@@ -11,21 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from .._inspection import fitted_with_labels, parts
+from .._inspection import (
+    embed_and_cluster,
+    find_embedders,
+    find_failures,
+    fitted_with_labels,
+    iter_estimators,
+)
 from .._tables import as_numbers, as_pandas, is_finite, is_present, readable
-from ..embedding._base import BaseEmbedder, against_collapse, has_collapsed
 from ..exceptions import AudioError
 from ..features import SpectrogramExtractor
 from ..metrics import check_confounders
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
-from ..plotting._groups import embed_and_cluster
 from ..plotting._latent_space import project
 from ..plotting.style import import_pyplot
 from ._clusters import NOISE, check_targets, count, describe_clusters, name_clusters, top_words
@@ -222,11 +225,7 @@ class ClusterReport:
             Z, labels = embed_and_cluster(self.pipeline, tracks)
         notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
         Z = as_numbers(Z)
-        failures = {
-            row: error
-            for part in self._parts(BaseEstimator)
-            for row, error in getattr(part, "failures_", {}).items()
-        }
+        failures = find_failures(self.pipeline)
         present, labels = is_finite(Z), np.asarray(labels)
         in_part = is_present(Z) & ~present
         if not present.any():
@@ -280,8 +279,8 @@ class ClusterReport:
             notes.insert(
                 0, f"{', '.join(names)} learnt from labels: these clusters are supervised."
             )
-        embedders = self._parts(BaseEmbedder)
-        notes[:0] = [_about_collapse(embedder) for embedder in embedders]
+        embedders = [part.estimator for part in find_embedders(self.pipeline)]
+        notes[:0] = [embedder.collapse_advice() for embedder in embedders]
         first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
         titles = find_titles(_readable_names(tracks))
         sources, about_audio = self._sources(titles, first)
@@ -349,13 +348,10 @@ class ClusterReport:
             )
         return found
 
-    def _parts(self, kind):
-        """Return the parts of the pipeline that are of a kind."""
-        return [part for part, _ in parts(self.pipeline, lambda: None) if isinstance(part, kind)]
-
     @property
     def _extractor(self):
-        return next(iter(self._parts(SpectrogramExtractor)), None)
+        parts = (part.estimator for part in iter_estimators(self.pipeline))
+        return next((part for part in parts if isinstance(part, SpectrogramExtractor)), None)
 
     def _sources(self, titles, first):
         """Return what plays each track, empty where nothing does, and what to say about it."""
@@ -502,16 +498,6 @@ def _about_target(name, labels, leakage):
     if labels.isna().any():
         return f"{labels.isna().sum()} of {len(labels)} tracks have no {name!r}: not scored by it."
     return None
-
-
-def _about_collapse(embedder):
-    if not has_collapsed(embedder):
-        return None
-    return (
-        f"The posterior of the {type(embedder).__name__} has collapsed: {embedder.active_units_} "
-        f"of {embedder.n_components} latent components tell the tracks apart, so that these "
-        f"clusters mean little. {against_collapse(embedder)}"
-    )
 
 
 def _as_png(figure):
