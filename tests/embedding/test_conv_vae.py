@@ -9,10 +9,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn_music.embedding._networks import ConvNetwork
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor
 from sklearn_music.datasets import make_music
-from sklearn_music.embedding._networks import ConvNetwork
 from sklearn_music.metrics import CLUSTERING_SCORERS
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
+from sklearn_music.embedding._checkpoint import Checkpoint
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding import _mapped_rows, _neighbors, _training
-from sklearn_music.embedding._checkpoint import Checkpoint
 
 EMBEDDERS = [
     VAE(3, hidden_layer_sizes=[8], n_neighbors=3),

@@ -9,9 +9,9 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise_distances
 from sklearn.preprocessing import PowerTransformer, RobustScaler, StandardScaler, normalize
+from sklearn_music.embedding._track_network import frames_before_padding, product
 
 from sklearn_music import TrackVAE
-from sklearn_music.embedding._track_network import frames_before_padding, product
 from sklearn_music.exceptions import PosteriorCollapseWarning
 
 SHAPE = (8, 40)

@@ -12,14 +12,14 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn_music.embedding._mixture import MixtureELBO
+from sklearn_music.embedding._objective import kl_divergence
 from skorch.callbacks import Callback
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from sklearn_music import VAE, VaDE
 from sklearn_music.embedding import _mixture
-from sklearn_music.embedding._mixture import MixtureELBO
-from sklearn_music.embedding._objective import kl_divergence
 from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
 
 SMALL = {"n_components": 3, "pretrain_epochs": 10, "max_epochs": 20, "random_state": 0}
