@@ -189,7 +189,7 @@ def test_too_few_samples_are_counted_without_missing_ones(blobs):
     X[1:] = np.nan
     with pytest.raises(ValueError, match="n_samples=1"):
         VAE(3, early_stopping=True).fit(X)
-    with pytest.raises(ValueError, match="n_samples=1 .*n_clusters=8"):
+    with pytest.raises(ValueError, match=r"n_samples=1 .*n_clusters=8"):
         VaDE().fit(X)
 
 
