@@ -19,7 +19,8 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from skorch.callbacks import EpochScoring
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
-from sklearn_music.embedding import _base, _mapped_rows, _stacked
+from sklearn_music.embedding import _fitting
+from sklearn_music.embedding.training import _handover, _out_of_core, _vmap
 from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
 from sklearn_music.model_selection import (
     BatchedGridSearchCV,
@@ -32,7 +33,7 @@ SETTINGS = {"hidden_layer_sizes": (16,), "n_neighbors": 3, "max_epochs": 4, "ran
 
 
 @pytest.fixture
-def trained_alone(monkeypatch):
+def trained_separately(monkeypatch):
     """The nets that were trained by a fit of their own."""
     nets = []
 
@@ -40,8 +41,8 @@ def trained_alone(monkeypatch):
         nets.append(net)
         return original(net, *args, **kwargs)
 
-    original = _base.train
-    monkeypatch.setattr(_base, "train", train)
+    original = _fitting.train
+    monkeypatch.setattr(_fitting, "train", train)
     return nets
 
 
@@ -82,10 +83,10 @@ def search_both(estimator, grid, X, y=None, *, why_separately=None, **kwargs):
     alone.fit(X, y)
     if why_separately is None:
         return alone, together.fit(X, y)
-    message = f"BatchedGridSearchCV trains every network separately.*GridSearchCV.*{why_separately}"
+    message = rf"BatchedGridSearchCV can't train any networks together here \(.*{why_separately}.*\)"
     with pytest.warns(UserWarning, match=message) as caught:
         together.fit(X, y)
-    assert sum("separately" in str(warning.message) for warning in caught) == 1
+    assert sum("together" in str(warning.message) for warning in caught) == 1
     return alone, together
 
 
@@ -100,7 +101,7 @@ def assert_same_results(alone, together, **kwargs):
             np.testing.assert_allclose(values, together[name], **{"rtol": 1e-3, **kwargs})
 
 
-def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch):
+def test_the_scores_are_those_of_a_grid_search(blobs, trained_separately, monkeypatch):
     X, y = blobs
     X, y = X[:80], y[:80]  # folds of 53, 53 and 54 rows
     labels, scaled = [], []
@@ -119,7 +120,7 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
     for one, other in zip(labels[:n], labels[n:], strict=True):
         assert adjusted_rand_score(one, other) >= 0.99
     # All of the first search and both refits were trained alone, none of the second search was.
-    assert len(trained_alone) == 27 + 2
+    assert len(trained_separately) == 27 + 2
     assert scaled == [53, 53, 54] * 9 + [80] + [53, 53, 54] + [80]
     assert together.best_params_ == alone.best_params_
     np.testing.assert_array_equal(together.predict(X), alone.predict(X))
@@ -155,13 +156,13 @@ def test_the_scores_are_those_of_a_grid_search(blobs, trained_alone, monkeypatch
     ],
     ids=["vae", "optimal", "learned", "total_correlation", "cvae", "conv"],
 )
-def test_each_embedder_is_as_after_its_own_fit(blobs, trained_alone, embedder, grid):
+def test_each_embedder_is_as_after_its_own_fit(blobs, trained_separately, embedder, grid):
     X, _ = blobs
     scorers = Kept(), Kept()
     alone = GridSearchCV(embedder, grid, scoring=scorers[0], cv=2, refit=False).fit(X)
-    n_alone = len(trained_alone)
+    n_alone = len(trained_separately)
     together = BatchedGridSearchCV(embedder, grid, scoring=scorers[1], cv=2, refit=False).fit(X)
-    assert len(trained_alone) == n_alone
+    assert len(trained_separately) == n_alone
     assert_same_results(alone, together, rtol=1e-5)
     for one, other in zip(*(scorer.fitted for scorer in scorers), strict=True):
         assert one.__dict__.keys() == other.__dict__.keys()
@@ -169,7 +170,7 @@ def test_each_embedder_is_as_after_its_own_fit(blobs, trained_alone, embedder, g
         np.testing.assert_allclose(one.kl_per_component_, other.kl_per_component_, atol=1e-4)
         assert one.noise_variance_ == pytest.approx(other.noise_variance_, rel=1e-4)
         assert one.active_units_ == other.active_units_
-        for epoch, other_epoch in zip(one.net_.epochs_, other.net_.epochs_, strict=True):
+        for epoch, other_epoch in zip(one.net_.epochs, other.net_.epochs, strict=True):
             assert list(epoch) == list(other_epoch)
             del epoch["dur"], other_epoch["dur"]
             assert epoch == pytest.approx(other_epoch, rel=1e-4)
@@ -178,7 +179,7 @@ def test_each_embedder_is_as_after_its_own_fit(blobs, trained_alone, embedder, g
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone):
+def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_separately):
     X, y = blobs
     table = pd.DataFrame(X, columns=[f"c{i}" for i in range(10)], index=np.arange(90) * 7)
     audio = Pipeline([("scale", StandardScaler()), ("vae", VAE(2, **SETTINGS))])
@@ -202,7 +203,7 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
         {"embed__audio__vae": [PCA(2)], "embed__transformer_weights": weights},
     ]
     alone, together = search_both(pipe, grid, table, y, scoring="adjusted_rand_score")
-    assert len(trained_alone) == 12  # of the first search
+    assert len(trained_separately) == 12  # of the first search
     scores = [search.cv_results_["mean_test_score"] for search in (alone, together)]
     np.testing.assert_allclose(*scores, rtol=1e-3)
     assert list(alone.cv_results_) == list(together.cv_results_)
@@ -217,14 +218,14 @@ def test_an_embedder_in_a_column_transformer_beside_others(blobs, trained_alone)
         (BetaCVAE(condition_features=lambda X: [0]), "parameters that can't be pickled"),
     ],
 )
-def test_what_is_trained_alone_is_said(blobs, capsys, tmp_path, monkeypatch, embedder, reason):
+def test_what_is_trained_separately_is_said(blobs, capsys, tmp_path, monkeypatch, embedder, reason):
     monkeypatch.chdir(tmp_path)
     X, _ = blobs
     embedder = clone(embedder).set_params(n_components=2, max_epochs=2, random_state=0)
     grid = {"beta": [1, 2]}
     alone, together = search_both(embedder, grid, X, verbose=1, why_separately=reason)
     assert_same_results(alone, together, rtol=0)
-    assert f"Training 6 alone: {reason}" in capsys.readouterr().out
+    assert f"Training 6 separately: {reason}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_what_trains_in_a_way_of_its_own(blobs, capsys, embedder):
     reason = f"a {type(embedder).__name__} is always trained separately"
     alone, together = search_both(embedder, grid, X, cv=2, verbose=1, why_separately=reason)
     assert_same_results(alone, together, rtol=0)
-    assert f"Training 4 alone: {reason}" in capsys.readouterr().out
+    assert f"Training 4 separately: {reason}" in capsys.readouterr().out
 
 
 def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
@@ -250,14 +251,14 @@ def test_rows_on_disk(blobs, capsys, monkeypatch, tmp_path):
         return np.memmap(path, X.dtype, mode="r", shape=X.shape)
 
     X, _ = blobs
-    monkeypatch.setattr(_mapped_rows, "N_BUFFERED", 100)
+    monkeypatch.setattr(_out_of_core, "N_BUFFERED", 100)
     vae = VAE(2, **SETTINGS, contrastive_weight=0)
     pipe = Pipeline([("write", FunctionTransformer(write)), ("vae", vae)])
     alone, together = search_both(
-        pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1, why_separately="rows on disk"
+        pipe, {"vae__beta": [1, 2]}, X, cv=2, verbose=1, why_separately="memory-mapped data"
     )
     assert_same_results(alone, together, rtol=0)
-    assert "Training 4 alone: rows on disk" in capsys.readouterr().out
+    assert "Training 4 separately: memory-mapped data" in capsys.readouterr().out
 
 
 def test_invalid_parameters_and_rows_fail_as_ever(blobs):
@@ -286,14 +287,14 @@ def test_a_diverged_network_fails_alone(blobs):
     assert np.isnan(bad)
 
 
-def test_no_seed_means_draws_of_their_own(blobs, trained_alone):
+def test_no_seed_means_draws_of_their_own(blobs, trained_separately):
     X, _ = blobs
     kept = Kept()
     vae = VAE(2, **SETTINGS).set_params(random_state=None)
     cv = KFold(2, shuffle=True)  # whose folds differ from call to call
     state = torch.get_rng_state()
     BatchedGridSearchCV(vae, {"beta": [1, 1]}, scoring=kept, cv=cv, refit=False).fit(X)
-    assert not trained_alone
+    assert not trained_separately
     assert torch.equal(torch.get_rng_state(), state)
     assert len({fitted.score(X) for fitted in kept.fitted}) == 4
 
@@ -312,7 +313,7 @@ def test_small_stacks_and_threads_make_no_difference(blobs, monkeypatch):
     pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__n_components": [2, 3], "vae__beta": [0.1, 1]}
     alone, together = search_both(pipe, grid, X, n_jobs=1)
     assert_same_results(alone, together)
-    monkeypatch.setattr(_stacked, "_N_BYTES", 1)
+    monkeypatch.setattr(_vmap, "_N_BYTES", 1)
     in_threads = BatchedGridSearchCV(pipe, grid, cv=3, refit=False, n_jobs=2).fit(X)
     assert_same_results(alone, in_threads)
 
@@ -322,18 +323,18 @@ def test_interrupted(blobs, monkeypatch):
         raise KeyboardInterrupt
 
     X, _ = blobs
-    monkeypatch.setattr(_stacked, "summarize", summarize)
+    monkeypatch.setattr(_vmap, "summarize", summarize)
     state, n_threads = torch.get_rng_state(), torch.get_num_threads()
     search = BatchedGridSearchCV(VAE(2, **SETTINGS), {"beta": [1, 2]}, cv=2)
     with pytest.raises(KeyboardInterrupt):
         search.fit(X)
     assert not hasattr(search, "cv_results_")
-    assert not _stacked._offered
+    assert not _handover._providers
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == n_threads
 
 
-def test_randomized(blobs, trained_alone):
+def test_randomized(blobs, trained_separately):
     X, _ = blobs
     kwargs = {"n_iter": 4, "cv": 2, "random_state": 0, "refit": False}
     distributions = {"beta": loguniform(0.01, 10), "lr": loguniform(1e-4, 1e-2)}
@@ -342,21 +343,21 @@ def test_randomized(blobs, trained_alone):
         for kind in (RandomizedSearchCV, BatchedRandomizedSearchCV)
     )
     assert_same_results(alone, together)
-    assert len(trained_alone) == 8
+    assert len(trained_separately) == 8
     assert clone(together).get_params().keys() == alone.get_params().keys()
 
 
-def test_one_fold_without_labels(blobs, trained_alone):
+def test_one_fold_without_labels(blobs, trained_separately):
     X, _ = blobs
     pipe, grid = pipeline(VAE(2, **SETTINGS)), {"vae__beta": [0.1, 4]}
     kwargs = {"scoring": elbo_scorer, "cv": NoSplit(), "refit": True, "return_train_score": True}
     alone, together = search_both(pipe, grid, X, **kwargs)
-    assert len(trained_alone) == 2 + 2
+    assert len(trained_separately) == 2 + 2
     assert_same_results(alone, together)
     assert together.best_params_ == alone.best_params_
 
 
-def test_missing_side_features(blobs, trained_alone):
+def test_missing_side_features(blobs, trained_separately):
     X, _ = blobs
     X = X[:60].copy()
     X[::3, 8:] = np.nan
@@ -369,27 +370,27 @@ def test_missing_side_features(blobs, trained_alone):
         random_state=0,
     )
     alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
-    assert len(trained_alone) == 12
+    assert len(trained_separately) == 12
     assert_same_results(alone, together)
 
 
-def test_memory_that_is_too_small(blobs, trained_alone, monkeypatch, capsys):
+def test_memory_that_is_too_small(blobs, trained_separately, monkeypatch, capsys):
     def train(self, stop):
         if len(self.members) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return original(self, stop)
 
     X, _ = blobs
-    original = _stacked._Stack.train
-    monkeypatch.setattr(_stacked._Stack, "train", train)
+    original = _vmap._Stack.train
+    monkeypatch.setattr(_vmap._Stack, "train", train)
     vae, grid = VAE(2, **SETTINGS), {"beta": [0.1, 1]}
     alone, together = search_both(vae, grid, X)
-    assert len(trained_alone) == 6
+    assert len(trained_separately) == 6
     assert_same_results(alone, together)
     monkeypatch.setattr(_batched, "_N_NUMBERS", 1.5 * 60 * X.shape[1])
     alone, together = search_both(vae, grid, X, verbose=1)
-    assert len(trained_alone) == 6 + 6 + 4
-    assert "Training 4 alone: more than 900.0 numbers" in capsys.readouterr().out
+    assert len(trained_separately) == 6 + 6 + 4
+    assert "Training 4 separately: more than 900.0 numbers" in capsys.readouterr().out
     assert_same_results(alone, together)
 
 
@@ -399,7 +400,7 @@ def test_what_is_separate_is_said_once_and_only_where_nothing_is_together(blobs,
     search = BatchedGridSearchCV(track_vae, {"beta": [0.1, 1, 4]}, cv=2)
     with pytest.warns(UserWarning, match="is no faster than GridSearchCV") as caught:
         search.fit(10 * X - 40)  # as of a spectrogram, in dB
-    assert sum("separately" in str(warning.message) for warning in caught) == 1
+    assert sum("together" in str(warning.message) for warning in caught) == 1
     # Some are trained together, or there is nothing to train: no warning.
     pipe = pipeline(VAE(2, **SETTINGS))
     vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
@@ -407,14 +408,14 @@ def test_what_is_separate_is_said_once_and_only_where_nothing_is_together(blobs,
     BatchedGridSearchCV(pipe, grid, scoring="adjusted_rand_score", cv=2, verbose=1).fit(X, y)
     printed = capsys.readouterr().out
     assert "Training 2 networks together" in printed
-    assert "Training 2 alone: a VaDE" in printed
-    assert "Training 2 alone: no embedder" in printed
+    assert "Training 2 separately: a VaDE" in printed
+    assert "Training 2 separately: no embedder" in printed
     BatchedGridSearchCV(KMeans(n_init=1), {"n_clusters": [2, 3]}, cv=2).fit(X)
 
 
 def test_wide_networks_give_exactly_the_scores_of_a_grid_search(blobs, monkeypatch):
     X, y = blobs
-    monkeypatch.setattr(_stacked, "_SMALL_STEP", 1)
+    monkeypatch.setattr(_vmap, "SMALL_STEP", 1)
     alone, together = search_both(
         pipeline(VAE(2, **SETTINGS)),
         {"vae__beta": [0.1, 4]},
@@ -475,7 +476,7 @@ def test_nothing_of_the_search_stays_behind(blobs, capsys, ends, tmp_path, monke
     assert "shared" not in capsys.readouterr().out
     assert pipe.memory is None
     assert search.estimator is pipe
-    assert not _stacked._offered
+    assert not _handover._providers
     assert not any(tmp_path.iterdir())
     # Nor is what the steps made of the folds, in the estimators that a scorer has kept.
     assert fitted
@@ -499,14 +500,14 @@ class Failing(ClusterMixin, BaseEstimator):
     ],
 )
 def test_labels_that_no_fold_can_be_scored_by_fail_before_any_fit(
-    blobs, trained_alone, scoring, y, error
+    blobs, trained_separately, scoring, y, error
 ):
     X, _ = blobs
     pipe = Pipeline([("vae", VAE(2, **SETTINGS)), ("cluster", Failing())])
     search = BatchedGridSearchCV(pipe, {"vae__beta": [1, 2]}, scoring=scoring, refit=False, cv=3)
     with pytest.raises(error):
         search.fit(X, y)
-    assert not trained_alone
+    assert not trained_separately
     # A number in the place of a score that fails is what was asked for.
     with pytest.raises(ValueError, match="All the 6 fits failed"):
         search.set_params(error_score=0).fit(X, y)
@@ -529,7 +530,7 @@ def test_whatever_the_backend_of_joblib(blobs, backend):
     for search in searches:
         assert_same_results(together, search, rtol=0)
     assert torch.get_num_threads() == n_threads
-    assert not _stacked._offered
+    assert not _handover._providers
 
 
 def test_whatever_the_default_dtype_of_torch(blobs):
@@ -557,12 +558,12 @@ def test_a_generator_as_cv(blobs):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_a_gpu(blobs, trained_alone):
+def test_on_a_gpu(blobs, trained_separately):
     X, _ = blobs
     vae = VAE(2, **SETTINGS, device="cuda")
     alone, together = search_both(vae, {"beta": [0.1, 1], "n_components": [2, 3]}, X)
     assert_same_results(alone, together)
-    assert len(trained_alone) == 12
+    assert len(trained_separately) == 12
 
 
 def test_steps_that_work_in_place(blobs):
