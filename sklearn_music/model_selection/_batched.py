@@ -68,22 +68,24 @@ class BatchedSearch(BaseSearchCV):
             return super().fit(X, y, **params)
 
     def _run_search(self, evaluate_candidates: Callable, callback_ctx: Any = None) -> None:
-        memory = _Memory()
+        plan = _Plan()
+
+        def split(X: Any, y: Any = None, **params: Any) -> list:
+            # Before 1.9, what scikit-learn has made of `cv` is a variable of its fit.
+            cv = (
+                getattr(self, "_checked_cv_orig", None)
+                or inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
+            )
+            splits = list(cv.split(X, y, **params))
+            self._check_scorable(X, y, splits)
+            self._report(plan, plan.announce(X, y, splits))
+            return splits
 
         def evaluate(candidate_params: Any, **kwargs: Any) -> dict:
-            plan = _Plan(self.estimator, candidate_params, memory)
-
-            def split(X: Any, y: Any = None, **params: Any) -> list:
-                splits = list(self._splitter(evaluate_candidates).split(X, y, **params))
-                self._check_scorable(X, y, splits)
-                plan.announce(X, y, splits)
-                self._report(plan)
-                return splits
-
+            plan.candidates = [_Candidate(self.estimator, p, plan.memory) for p in candidate_params]
             with plan.fits.offered():
-                results = evaluate_candidates(
-                    plan.candidates, SimpleNamespace(split=split), **kwargs
-                )
+                cv = SimpleNamespace(split=split)
+                results = evaluate_candidates(plan.candidates, cv, **kwargs)
             results["params"] = [dict(params) for params in results["params"]]
             return results
 
@@ -93,14 +95,7 @@ class BatchedSearch(BaseSearchCV):
             super()._run_search(evaluate, **kwargs)
         finally:
             # A scorer may have kept a fitted estimator.
-            memory.results.clear()
-
-    def _splitter(self, evaluate_candidates: Callable) -> Any:
-        """Return what scikit-learn has made of `cv`."""
-        if hasattr(self, "_checked_cv_orig"):
-            return self._checked_cv_orig
-        # Before 1.9, a variable of its fit.
-        return inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
+            plan.memory.results.clear()
 
     def _check_scorable(self, X: Any, y: Any, splits: list) -> None:
         """Raise what a scorer of clusters says of the labels, before there are clusters.
@@ -108,82 +103,31 @@ class BatchedSearch(BaseSearchCV):
         One fold without a score leaves all candidates without a mean, unless `error_score`
         is a number.
         """
-        if not is_clusterer(self.estimator) or not (
-            self.error_score == "raise" or np.isnan(self.error_score)
-        ):
+        has_score = self.error_score != "raise" and not np.isnan(self.error_score)
+        if has_score or not is_clusterer(self.estimator):
             return
         one_cluster = DummyClassifier(strategy="constant", constant=0).fit([[0]], [0])
         scorers, _ = self._get_scorers()
         for scorer in getattr(scorers, "_scorers", {"score": scorers}).values():
             if isinstance(scorer, _BaseScorer):
                 for _, test in splits:
-                    samples = (
-                        None if part is None else _safe_indexing(part, test) for part in (X, y)
-                    )
-                    scorer(one_cluster, *samples)
+                    scorer(one_cluster, _take(X, test), _take(y, test))
 
-    def _report(self, plan: "_Plan") -> None:
+    def _report(self, plan: "_Plan", reasons: Counter[str]) -> None:
         """Say what is trained together, what is not, and why."""
         if self.verbose:
             print(f"Training {len(plan.fits)} networks together")
-            for reason, n_fits in plan.reasons.items():
+            for reason, n_fits in reasons.items():
                 print(f"Training {n_fits} separately: {reason}")
-        if plan.obstacles and not len(plan.fits):
+        obstacles = sorted(reasons.keys() - {_NO_EMBEDDER})
+        if obstacles and not len(plan.fits):
             name = type(self).__name__
             plain = name.removeprefix("Batched")
             warnings.warn(
-                f"{name} can't train any networks together here "
-                f"({'; '.join(sorted(plan.obstacles))}). It trains each separately and is no faster "
-                f"than {plain}: use {plain}, whose n_jobs are processes.",
+                f"{name} can't train any networks together here ({'; '.join(obstacles)}). "
+                f"It is no faster than {plain}: use {plain}, whose n_jobs are processes.",
                 stacklevel=2,
             )
-
-
-class _Plan:
-    """The candidates of a search, and the fits to come."""
-
-    def __init__(self, estimator: Any, candidate_params: Any, memory: "_Memory") -> None:
-        from ..embedding.training import VmappedFits
-
-        self.memory = memory
-        self.fits = VmappedFits()
-        self.candidates = [_Candidate(params, estimator, memory) for params in candidate_params]
-        # How many networks can't be trained with others, by the reason; those that are no errors.
-        self.reasons: Counter[str] = Counter()
-        self.obstacles: set[str] = set()
-        self._inputs: dict = {}
-        self._n_numbers = 0
-
-    def announce(self, X: Any, y: Any, splits: list) -> None:
-        """Find out what the embedders will be fitted on, and announce these fits."""
-        self.memory.is_open = True
-        for candidate, (train, _) in product(self.candidates, splits):
-            reason = candidate.reason or self._announce(candidate, train, X, y)
-            if isinstance(reason, Exception):
-                # The fit will raise it, where it belongs.
-                reason = f"{type(reason).__name__}: {reason}"
-            elif reason not in (None, _NO_EMBEDDER):
-                self.obstacles.add(reason)
-            if reason is not None:
-                self.reasons[reason] += 1
-        self.memory.is_open = False
-
-    def _announce(self, candidate: "_Candidate", train: Any, X: Any, y: Any) -> Any:
-        """Announce one fit, or return why that can't be: words or an exception."""
-        from ..embedding.training import fingerprint
-
-        # Candidates that differ in nothing else have the same input.
-        own = f"{candidate.path}__" if candidate.path else ""
-        others = {name: value for name, value in candidate.items() if not name.startswith(own)}
-        key = fingerprint(others, train) or object()  # equal to nothing else
-        if key not in self._inputs and self._n_numbers <= _N_NUMBERS:
-            self._inputs[key] = candidate.input(X, y, train)
-            self._n_numbers += getattr(self._inputs[key][0], "size", 0)
-            self.memory.is_open = self._n_numbers <= _N_NUMBERS
-        if self._n_numbers > _N_NUMBERS:
-            return f"more than {_N_NUMBERS:,} numbers in the folds"
-        X_fold, reason = self._inputs[key]
-        return reason or self.fits.add(clone(candidate.embedder), X_fold)
 
 
 class _Candidate(dict):
@@ -192,53 +136,95 @@ class _Candidate(dict):
     scikit-learn clones the parameters for each fit, and reports those that it has cloned.
     """
 
-    def __init__(self, params: Any, estimator: Any, memory: "_Memory") -> None:
+    def __init__(self, estimator: Any, params: Any, memory: "_Memory") -> None:
         super().__init__(params)
         self.memories: dict = {}
         self.path = ""
         self.reason: str | None = _NO_EMBEDDER
         if not any(map(_embedders, (estimator, *params.values()))):
             return  # it is scikit-learn's search, which does nothing else with the estimator
-        self.estimator = clone(estimator)
-        if params:
-            self.estimator.set_params(**clone(params, safe=False))
-        paths = _embedders(self.estimator)
+        self.estimator = clone(estimator).set_params(**clone(params, safe=False))
+        parts, paths = named_estimators(self.estimator), _embedders(self.estimator)
         if len(paths) != 1:
-            self.reason = f"{len(paths)} embedders in the estimator" if paths else _NO_EMBEDDER
+            self.reason = f"{len(paths)} embedders in the estimator"
             return
         self.path, self.reason = paths[0], None
-        parts = named_estimators(self.estimator)
-        self.embedder = parts[self.path]
         names = self.path.split("__") if self.path else []
-        for around in ("__".join(names[:i]) for i in range(len(names))):
-            part = parts[around]
-            if getattr(part, "n_jobs", None) not in (None, 1):
-                self.reason = f"n_jobs={part.n_jobs} of {around or 'the estimator'}"
-            if isinstance(part, Pipeline) and part.memory is None:
-                self.memories[f"{around}__memory".removeprefix("__")] = memory
+        for name in ("__".join(names[:i]) for i in range(len(names))):
+            if getattr(parts[name], "n_jobs", None) not in (None, 1):
+                self.reason = f"n_jobs={parts[name].n_jobs} of {name or 'the estimator'}"
+            if isinstance(parts[name], Pipeline) and parts[name].memory is None:
+                self.memories[f"{name}__memory".removeprefix("__")] = memory
         self.estimator.set_params(**self.memories)
 
     def __sklearn_clone__(self) -> dict:
         return {**clone(dict(self), safe=False), **self.memories}
 
-    def input(self, X: Any, y: Any, train: Any) -> tuple[Any, Exception | str | None]:
-        """Return what the embedder is fitted on in a fold, or else why it is not."""
-        samples = [_safe_indexing(part, train) for part in (X, y) if part is not None]
+    def embedder(self) -> Any:
+        """Return its embedder, not fitted."""
+        return clone(named_estimators(self.estimator)[self.path])
+
+    def input(self, X: Any, y: Any) -> Any:
+        """Return what its embedder is fitted on where it is fitted on X, or None if it fails."""
         if not self.path:
-            return samples[0], None
-        estimator = clone(self.estimator).set_params(**{self.path: _Probe()})
+            return X
         try:
-            estimator.fit(*samples)
+            clone(self.estimator).set_params(**{self.path: _Probe()}).fit(X, y)
         except _ReachedError as reached:
-            return reached.args[0], None
-        except Exception as error:
-            return None, error
-        return None, "the estimator does not fit its embedder"
+            return reached.args[0]
+        except Exception:
+            pass  # the fit will raise it, where it belongs
+        return None
 
 
 def _embedders(estimator: Any) -> list[str]:
     """Return the names of the embedders in an estimator, or in a parameter's value."""
     return [name for name, part in named_estimators(estimator).items() if is_embedder(part)]
+
+
+class _Plan:
+    """The candidates of a search, and the fits to come."""
+
+    candidates: list[_Candidate]
+
+    def __init__(self) -> None:
+        from ..embedding.training import VmappedFits
+
+        self.fits = VmappedFits()
+        self.memory = _Memory()
+        self.inputs: dict = {}
+
+    def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
+        """Announce the fits; return how many networks are trained separately, by the reason."""
+        self.memory.is_open = True
+        reasons = Counter(
+            candidate.reason or self._announce(candidate, X, y, train)
+            for candidate, (train, _) in product(self.candidates, splits)
+        )
+        self.memory.is_open = False
+        del reasons[None]
+        return reasons
+
+    def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
+        from ..embedding.training import fingerprint
+
+        # Candidates that differ in nothing else have the same input.
+        own = f"{candidate.path}__" if candidate.path else ""
+        others = {name: value for name, value in candidate.items() if not name.startswith(own)}
+        key = fingerprint(others, train) or object()  # equal to nothing else
+        if key not in self.inputs and self.memory.is_open:
+            self.inputs[key] = candidate.input(_take(X, train), _take(y, train))
+            if sum(getattr(each, "size", 0) for each in self.inputs.values()) > _N_NUMBERS:
+                self.memory.is_open = False
+                del self.inputs[key]
+        if key not in self.inputs:
+            return f"more than {_N_NUMBERS:,} numbers in the folds"
+        X_fold = self.inputs[key]
+        return None if X_fold is None else self.fits.add(candidate.embedder(), X_fold)
+
+
+def _take(samples: Any, indices: Any) -> Any:
+    return None if samples is None else _safe_indexing(samples, indices)
 
 
 class _ReachedError(Exception):
@@ -270,18 +256,16 @@ class _Memory:
         """Return a function that has its results from here, where they are."""
         from ..embedding.training import fingerprint
 
-        def copied(result: Any) -> Any:
-            X, transformer = result
-            return (X.copy() if hasattr(X, "copy") else X), transformer
-
         def cached(*args: Any, **kwargs: Any) -> Any:
             key = fingerprint(args, {n: v for n, v in kwargs.items() if n not in ignore})
-            if key in self.results:
-                return copied(self.results[key])  # the next step may work in place
-            result = function(*args, **kwargs)
-            if self.is_open and key is not None:
-                self.results[key] = copied(result)
-            return result
+            if key not in self.results:
+                result = function(*args, **kwargs)
+                if not self.is_open or key is None:
+                    return result
+                self.results[key] = result
+            X, transformer = self.results[key]
+            # A copy, since the next step may work in place.
+            return (X.copy() if hasattr(X, "copy") else X), transformer
 
         return cached
 
@@ -291,6 +275,3 @@ class _Memory:
     def __reduce__(self) -> tuple:
         # Neither a hash nor a copy in another process needs what is in it.
         return _Memory, ()
-
-    def __repr__(self) -> str:
-        return "shared"

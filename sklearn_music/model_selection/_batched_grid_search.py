@@ -42,23 +42,15 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     -----
     Networks are trained together if they differ in nothing but `beta`, `lr`, `kl_warmup`,
     `random_state`, `n_components` (without `total_correlation` and `free_bits`) and the samples,
-    of which there must be equally many. Candidates that differ in something else, in
-    `hidden_layer_sizes` for example, are trained in several groups.
-
-    Other networks are trained separately: those of a `ConvVAE`, `TrackVAE`, `VaDE` or a `BetaCVAE`
-    with `image_shape`; with `early_stopping`, `callbacks`, `checkpoint_dir` or `amp`; from
-    memory-mapped data; of an estimator with several embedders, or with one in a ColumnTransformer
-    that has `n_jobs`; and, on a CPU, those that need 2**28 multiplications per step or more (some
-    16,000 columns by default). If that is so for all fits, the search says so in one UserWarning
-    before it starts. It then does what GridSearchCV does, whose `n_jobs` are processes.
+    of which there must be equally many. Others are trained in groups of their own, or separately:
+    :ref:`searching` lists them. If all are trained separately, the search says so in a UserWarning
+    before it starts, and does what GridSearchCV does.
 
     A network that is trained separately gives exactly the scores of GridSearchCV. One that is
     trained together has the same initial weights, order of samples and noise as in a fit of its
-    own, but sums are rounded in another order, as on another machine. Training amplifies such
-    differences: for few epochs they stay in the last digits, for many epochs clusters and scores
-    can differ, and with them the best candidate. One seed and these folds do not tell two such
-    candidates apart: add ``random_state: [0, 1, 2]`` of the embedder to the grid.
-    :ref:`searching` has measurements.
+    own, but sums are rounded in another order, as on another machine. After many epochs clusters
+    and scores can differ for this reason, and with them the best candidate. One seed does not tell
+    two such candidates apart: add ``random_state: [0, 1, 2]`` of the embedder to the grid.
 
     If the estimator is a clusterer and a scorer can't use the labels (all labels of a fold are
     missing, for example), `fit` raises the scorer's error before it trains anything, unless
@@ -66,9 +58,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
     The steps before the embedder are fitted once per fold and setting of their parameters, even
     where their `random_state` is None. Their output is kept in memory while the search runs, up to
-    2 GiB in all folds; fits beyond that are trained separately. Networks that are trained together
-    take 1 GiB of a CPU's memory, or half of what is free of a GPU's; if they need more, they are
-    trained in several groups, one after another.
+    2 GiB in all folds; fits beyond that are trained separately.
 
     Examples
     --------

@@ -56,7 +56,7 @@ class VmappedFits:
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, embedder: Any, X: Any) -> str | Exception | None:
+    def add(self, embedder: Any, X: Any) -> str | None:
         """Announce a fit.
 
         Parameters
@@ -68,10 +68,14 @@ class VmappedFits:
 
         Returns
         -------
-        reason : str, Exception or None
-            Why its network can't be trained with others: words, or the exception that its fit will
-            raise. None if it can.
+        reason : str or None
+            Why its network can't be trained with others. None if it can, or if its fit will fail.
         """
+        kind = type(embedder).__name__
+        if embedder.image_shape is not None:
+            return f"a {kind} with image_shape is always trained separately"
+        if embedder._callbacks():
+            return f"a {kind} is always trained separately"
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp"):
             if getattr(embedder, name):
                 return name
@@ -80,8 +84,8 @@ class VmappedFits:
         try:
             embedder.check_settings()
             member = _Member(embedder, X)
-        except Exception as error:
-            return error  # which the fit will raise, where it belongs
+        except Exception:
+            return None  # the fit will raise it, where it belongs
         if (reason := member.why_separate()) is not None:
             return reason
         member.X = self._samples.setdefault(member.samples, member.X)
@@ -189,10 +193,8 @@ class _Member:
 
     def why_separate(self) -> str | None:
         """Return why its network can't be trained together with others, or None."""
-        if self.settings["module"] is not DenseModule or self.embedder._callbacks():
-            kind = type(self.embedder).__name__
-            which = "" if self.embedder.image_shape is None else " with image_shape"
-            return f"a {kind}{which} is always trained separately"
+        if self.settings["module"] is not DenseModule:
+            return "a network of another kind"
         if len(self.X) < 2:
             return "a single sample"
         if self.key is None:
