@@ -20,7 +20,7 @@ from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
-from ._stop_words import BENGALI, ENGLISH
+from .stop_words import BENGALI, ENGLISH
 from ._text import fold
 
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}

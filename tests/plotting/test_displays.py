@@ -514,7 +514,9 @@ def test_every_track_of_a_table_with_gaps_is_accounted_for(skipping, tracks):
     whole = LatentTraversalDisplay.from_estimator(skipping, table.drop(table.index[[0, 5, 23]]))
     walk = LatentTraversalDisplay.from_estimator(skipping, table)
     np.testing.assert_allclose(walk.spectrograms, whole.spectrograms, rtol=1e-4)
-    with pytest.raises(ValueError, match="row=5, a missing track"):
+    with pytest.raises(
+        ValueError, match="row=5, expected a number from 0 to 23, that of a track with"
+    ):
         LatentTraversalDisplay.from_estimator(skipping, table, row=5)
     with pytest.raises(ValueError, match="of which 1 have a latent vector"):
         LatentTraversalDisplay.from_estimator(skipping, table.iloc[[0, 1]])
