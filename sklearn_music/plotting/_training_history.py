@@ -104,7 +104,7 @@ class TrainingHistoryDisplay(Display):
             )
         terms = [
             name
-            for name in history.select_dtypes("number")
+            for name in map(str, history.select_dtypes("number"))
             if name not in _NO_TERMS and not name.startswith(("event_", "train_", "valid_"))
         ]
         panels = {
@@ -116,13 +116,14 @@ class TrainingHistoryDisplay(Display):
         self._make_panels(ax, 1, len(panels), size=(3.6, 3.2))
         self.ax_ = self.ax_[0]
         for panel, (title, names) in zip(self.ax_, panels.items(), strict=True):
-            curves = history[[name for name in names if name in history]]
-            for (name, values), color in zip(curves.items(), itertools.cycle(COLORS)):
+            drawn = [name for name in names if name in history]
+            for name, color in zip(drawn, itertools.cycle(COLORS), strict=False):
                 label = _NAMES.get(name, name.replace("_", " "))
-                panel.plot(history["epoch"], values, "o-", ms=3, color=color, label=label)
+                look = {"ms": 3, "color": color, "label": label}
+                panel.plot(history["epoch"], history[name], "o-", **look)
             panel.set(title=title, xlabel="epoch")
             panel.xaxis.get_major_locator().set_params(integer=True)
-            if curves.shape[1] > 1:
+            if len(drawn) > 1:
                 panel.legend(frameon=False)
         self.ax_[-1].set_ylim(bottom=0)
         self.ax_[-1].yaxis.get_major_locator().set_params(integer=True)

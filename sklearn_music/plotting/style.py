@@ -108,6 +108,8 @@ def _add_fallbacks(families, letters):
         if found and "lastresort" not in font.name.lower().replace(" ", ""):
             families.append(font.name)
             letters = letters - found
+        if not letters:
+            break
     return letters
 
 
@@ -116,7 +118,7 @@ def _letters_in(path, letters):
     from matplotlib.font_manager import get_font
 
     try:
-        font = get_font(path) if letters else None
+        font = get_font(path)
     except (OSError, RuntimeError):  # it was removed, or is broken
         return set()
     return {letter for letter in letters if font.get_char_index(ord(letter))}

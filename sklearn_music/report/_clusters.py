@@ -37,7 +37,7 @@ class Clustering(NamedTuple):
     @property
     def present(self) -> NDArray[np.bool_]:
         """Whether each track has a cluster."""
-        return np.not_equal(self.names, None)
+        return ~np.asarray(pd.isna(self.names), dtype=bool)
 
 
 class Cluster(NamedTuple):
