@@ -66,8 +66,6 @@ class ClusterCompositionDisplay(Display):
             Labels. Missing ones get a column of their own.
         {ax}
 
-        {drawn}
-
         {not_clustered}
         """
         _, clusters = embed_and_cluster(pipeline, X)
@@ -85,8 +83,6 @@ class ClusterCompositionDisplay(Display):
         clusters : array-like of shape (n_tracks,)
             The cluster of each track. Negative ones (noise, or missing tracks) share the row -1.
         {ax}
-
-        {drawn}
 
         Raises
         ------
@@ -116,11 +112,7 @@ class ClusterCompositionDisplay(Display):
     def plot(self, ax: Any = None) -> Self:
         """Draw the heat map.
 
-        Parameters
-        ----------
-        {ax}
-
-        {drawn}
+        {plot}
         """
         counts = self.counts
         n_clusters, n_labels = counts.shape

@@ -1,5 +1,15 @@
 """Descriptions that several displays share."""
 
+_AX = """
+ax : matplotlib.axes.Axes, or array of them in the shape of `ax_`, default=None
+    Where to draw. None makes a figure.
+
+Returns
+-------
+self : object
+    The display, drawn.
+"""
+
 TEXTS = {
     "tracks": """
 pipeline : Pipeline
@@ -29,6 +39,16 @@ pipeline : Pipeline
     block of a ColumnTransformer, with the embedder in the block or behind it. Steps after the
     embedder are left out. A `BetaCVAE` decodes each track under its own condition, a `TrackVAE`
     at its own level.
+X : array-like of length n_tracks
+    The tracks, as the pipeline takes them.
+""",
+    "decoder_example": """
+>>> from sklearn.decomposition import PCA
+>>> from sklearn.pipeline import make_pipeline
+>>> from sklearn_music import SpectrogramExtractor
+>>> from sklearn_music.datasets import make_music
+>>> tracks = make_music(4, duration=0.5, random_state=0).data[["audio"]]
+>>> pipe = make_pipeline(SpectrogramExtractor(n_mels=20), PCA(2)).fit(tracks)
 """,
     "mel_axes": """
 sample_rate : int, default=22050
@@ -44,14 +64,10 @@ fmax : float, default=None
 figure_ : matplotlib.figure.Figure
     The figure, after `plot`.
 """,
-    "ax": """
-ax : matplotlib.axes.Axes, or array of them in the shape of `ax_`, default=None
-    Where to draw. None makes a figure.
-""",
-    "drawn": """
-Returns
--------
-self : object
-    The display, drawn.
+    "ax": _AX,
+    "plot": f"""
+Parameters
+----------
+{_AX.strip()}
 """,
 }

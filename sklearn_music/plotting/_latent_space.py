@@ -93,8 +93,6 @@ class LatentSpaceDisplay(Display):
         {projection}
         {ax}
 
-        {drawn}
-
         {not_clustered}
         """
         Z, clusters = embed_and_cluster(pipeline, X)
@@ -127,8 +125,6 @@ class LatentSpaceDisplay(Display):
         {projection}
         {ax}
 
-        {drawn}
-
         Raises
         ------
         ImportError
@@ -153,11 +149,7 @@ class LatentSpaceDisplay(Display):
     def plot(self, ax: Any = None) -> Self:
         """Draw the panels.
 
-        Parameters
-        ----------
-        {ax}
-
-        {drawn}
+        {plot}
         """
         points = np.asarray(self.points)
         colorings = by_name(self.colorings, "label")
@@ -173,13 +165,17 @@ class LatentSpaceDisplay(Display):
         texts = [*titles, *(plain(name) for _, names, _ in groups for name in names)]
         families = font_families(texts)
         for panel, title, group, n in zip(self.ax_, titles, groups, n_columns, strict=True):
-            legend = _draw_groups(panel, points, *group)
+            handles, entries = _draw_groups(panel, points, *group)
             panel.set_title(title, fontfamily=families)
             panel.set(xticks=[], yticks=[])
             panel.set(xlabel=f"{self.axis_name} 1", ylabel=f"{self.axis_name} 2")
             panel.set_box_aspect(1)
+            look = {"frameon": False, "prop": {"family": families}, "ncols": n}
             beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
-            panel.legend(*legend, **beside, frameon=False, prop={"family": families}, ncols=n)
+            legend = panel.legend(handles, range(len(entries)), **look, **beside)
+            # matplotlib before 3.10 leaves out labels that begin with "_".
+            for text, entry in zip(legend.get_texts(), entries, strict=True):
+                text.set_text(entry)
         return self
 
 

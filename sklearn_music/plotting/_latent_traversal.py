@@ -42,13 +42,8 @@ class LatentTraversalDisplay(SpectrogramDisplay):
 
     Examples
     --------
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_music import SpectrogramExtractor
-    >>> from sklearn_music.datasets import make_music
+    {decoder_example}
     >>> from sklearn_music.plotting import LatentTraversalDisplay
-    >>> tracks = make_music(4, duration=0.5, random_state=0).data[["audio"]]
-    >>> pipe = make_pipeline(SpectrogramExtractor(n_mels=20), PCA(2)).fit(tracks)
     >>> LatentTraversalDisplay.from_estimator(pipe, tracks, n_steps=3).ax_.shape
     (2, 3)
     """
@@ -87,8 +82,6 @@ class LatentTraversalDisplay(SpectrogramDisplay):
         Parameters
         ----------
         {decoder}
-        X : array-like of length n_tracks
-            The tracks, as the pipeline takes them. They determine the length of the walks.
         components : int or sequence of int, default=None
             The components to walk along, from 0. None takes the three with the largest
             standard deviation over the tracks.
@@ -98,10 +91,8 @@ class LatentTraversalDisplay(SpectrogramDisplay):
         n_steps : int, default=5
             Number of spectrograms per walk. An odd number has the centre among them.
         span : float, default=2.0
-            Distance from the centre to either end, in standard deviations over the tracks.
+            Distance from the centre to either end, in standard deviations over all tracks.
         {ax}
-
-        {drawn}
 
         Raises
         ------
@@ -112,20 +103,7 @@ class LatentTraversalDisplay(SpectrogramDisplay):
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         codec = SpectrogramCodec(pipeline)
         Z, known = codec.encode(X)
-        present = is_present(Z)
-        if present.sum() < 2:
-            raise ValueError(
-                f"Got {len(Z)} tracks, of which {present.sum()} have a latent vector, expected at "
-                "least 2: they determine the length of the walks."
-            )
-        center, deviations = Z[present].mean(axis=0), Z[present].std(axis=0)
-        if row is not None and not (row in range(len(Z)) and present[row]):
-            raise ValueError(
-                f"Got row={row!r}, expected a number from 0 to {len(Z) - 1}, that of a track with "
-                "a latent vector."
-            )
-        if row is not None:
-            center = Z[row]
+        center, deviations = _describe(Z, row)
         known = {name: values[row] for name, values in known.items() if row is not None}
         chosen = _choose_components(components, deviations)
         offsets = np.linspace(-span, span, n_steps)
@@ -140,11 +118,7 @@ class LatentTraversalDisplay(SpectrogramDisplay):
     def plot(self, ax: Any = None) -> Self:
         """Draw one row per walk.
 
-        Parameters
-        ----------
-        {ax}
-
-        {drawn}
+        {plot}
 
         Raises
         ------
@@ -169,6 +143,22 @@ class LatentTraversalDisplay(SpectrogramDisplay):
         )
         self.figure_.colorbar(mesh, ax=self.ax_, format="%.0f dB")
         return self
+
+
+def _describe(Z, row):
+    """Return the centre of the walks, and the standard deviations over the tracks."""
+    present = is_present(Z)
+    if present.sum() < 2:
+        raise ValueError(
+            f"Got {len(Z)} tracks, of which {present.sum()} have a latent vector, expected at "
+            "least 2: they determine the length of the walks."
+        )
+    if row is not None and not (row in range(len(Z)) and present[row]):
+        raise ValueError(
+            f"Got row={row!r}, expected a number from 0 to {len(Z) - 1}, that of a track with a "
+            "latent vector."
+        )
+    return Z[present].mean(axis=0) if row is None else Z[row], Z[present].std(axis=0)
 
 
 def _choose_components(components, deviations):

@@ -41,13 +41,8 @@ class ReconstructionDisplay(SpectrogramDisplay):
 
     Examples
     --------
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_music import SpectrogramExtractor
-    >>> from sklearn_music.datasets import make_music
+    {decoder_example}
     >>> from sklearn_music.plotting import ReconstructionDisplay
-    >>> tracks = make_music(4, duration=0.5, random_state=0).data[["audio"]]
-    >>> pipe = make_pipeline(SpectrogramExtractor(n_mels=20), PCA(2)).fit(tracks)
     >>> ReconstructionDisplay.from_estimator(pipe, tracks[:2]).ax_.shape
     (2, 3)
     """
@@ -78,13 +73,9 @@ class ReconstructionDisplay(SpectrogramDisplay):
         Parameters
         ----------
         {decoder}
-        X : array-like of length n_tracks
-            Some tracks, as the pipeline takes them.
         names : sequence of str, default=None
             The names of the tracks.
         {ax}
-
-        {drawn}
 
         Raises
         ------
@@ -100,11 +91,7 @@ class ReconstructionDisplay(SpectrogramDisplay):
     def plot(self, ax: Any = None) -> Self:
         """Draw one row per track.
 
-        Parameters
-        ----------
-        {ax}
-
-        {drawn}
+        {plot}
 
         Raises
         ------

@@ -13,11 +13,7 @@ from ..features import SpectrogramExtractor
 
 
 class SpectrogramCodec:
-    """The way from tracks to the latent space of a fitted pipeline, and back to spectrograms.
-
-    The pipeline begins with a SpectrogramExtractor, or with a ColumnTransformer that has a block
-    which does. The latent space is that of its last embedder; steps after it are left out.
-    """
+    """Encodes tracks with a fitted pipeline, up to its last embedder, and decodes spectrograms."""
 
     def __init__(self, pipeline: Any):
         parts = {id(part.estimator): part for part in iter_estimators(pipeline)}
@@ -28,7 +24,7 @@ class SpectrogramCodec:
                 'SpectrogramExtractor (feature="mel", pooling=None), or with a ColumnTransformer '
                 "that has a block which does."
             )
-        embedders = [i for i, link in enumerate(links) if _is_embedder(link)]
+        embedders = [i for i, link in enumerate(links) if _as_embedder(link)]
         if not embedders:
             raise ValueError(
                 f"Got {pipeline!r}, in which no embedder follows the SpectrogramExtractor: a step "
@@ -36,7 +32,7 @@ class SpectrogramCodec:
             )
         self._links = links[: embedders[-1] + 1]
         self._first, self._last = (parts[id(link)] for link in (links[0], self._links[-1]))
-        self._embedder = _unwrap(self._links[-1])
+        self._embedder = _as_embedder(self._links[-1])
         self.extractor = links[0]
         for link in self._links[1:]:
             if not hasattr(link, "inverse_transform"):
@@ -47,10 +43,10 @@ class SpectrogramCodec:
 
     @property
     def axes(self) -> dict[str, Any]:
-        """The parameters of a display that describe the axes."""
+        """The parameters of the axes of a display."""
         names = ("sample_rate", "hop_length", "fmin")
-        axes = {name: getattr(self.extractor, name) for name in names}
-        return {**axes, "fmax": self.extractor.fmax_}
+        params = {name: getattr(self.extractor, name) for name in names}
+        return params | {"fmax": self.extractor.fmax_}
 
     def spectrograms(self, X: Any) -> NDArray[Any]:
         """Return the spectrograms of tracks, of shape (n_tracks, n_bands, n_frames)."""
@@ -126,10 +122,7 @@ def _links(part: Part) -> list[Any]:
     return links
 
 
-def _unwrap(step: Any) -> Any:
-    """Return the transformer that a step such as SkipMissing wraps, or the step itself."""
-    return getattr(step, "estimator_", step)
-
-
-def _is_embedder(step: Any) -> bool:
-    return hasattr(_unwrap(step), "n_components") and hasattr(_unwrap(step), "inverse_transform")
+def _as_embedder(step: Any) -> Any:
+    """Return an embedder, or the one that a step such as SkipMissing wraps, else None."""
+    step = getattr(step, "estimator_", step)
+    return step if hasattr(step, "n_components") and hasattr(step, "inverse_transform") else None

@@ -65,8 +65,6 @@ class TrainingHistoryDisplay(Display):
             FeatureUnion or SkipMissing, or in the best estimator of a search.
         {ax}
 
-        {drawn}
-
         Raises
         ------
         ValueError
@@ -85,11 +83,7 @@ class TrainingHistoryDisplay(Display):
     def plot(self, ax: Any = None) -> Self:
         """Draw the panels.
 
-        Parameters
-        ----------
-        {ax}
-
-        {drawn}
+        {plot}
 
         Raises
         ------

@@ -43,10 +43,6 @@ def _by_tsne(Z, random_state):
     return TSNE(perplexity=perplexity, init="pca", random_state=random_state).fit_transform(Z)
 
 
-def _by_pca(Z, random_state):
-    return PCA(2).fit_transform(Z)
-
-
 def _by_umap(Z, random_state):
     check_array(Z, ensure_min_samples=3, estimator="UMAP")
     try:
@@ -63,6 +59,6 @@ def _by_umap(Z, random_state):
 # By method: the name of the axes, and the function.
 _PROJECTIONS = {
     "tsne": ("t-SNE", _by_tsne),
-    "pca": ("PCA", _by_pca),
+    "pca": ("PCA", lambda Z, _: PCA(2).fit_transform(Z)),
     "umap": ("UMAP", _by_umap),
 }

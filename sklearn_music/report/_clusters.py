@@ -29,15 +29,11 @@ class Clustering(NamedTuple):
     """The clusters of all tracks."""
 
     Z: Any  # the latent vectors
+    present: NDArray[np.bool_]  # whether each track has a cluster
     names: NDArray[np.object_]  # the name of each track's cluster, None where it has none
     order: list[str]  # the names, noise last
     missing: dict[int, str]  # why a track has no cluster, by row
     notes: list[str]
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Whether each track has a cluster."""
-        return ~np.asarray(pd.isna(self.names), dtype=bool)
 
 
 class Cluster(NamedTuple):
@@ -89,7 +85,7 @@ def find_clusters(pipeline, tracks, extractor) -> Clustering:
             "rather than the music."
         )
     by_row = [names[label] if known else None for label, known in zip(labels, present, strict=True)]
-    return Clustering(Z, np.array(by_row, dtype=object), order, missing, notes)
+    return Clustering(Z, present, np.array(by_row, dtype=object), order, missing, notes)
 
 
 def count(groups: Iterable[Any]) -> dict[str, int]:

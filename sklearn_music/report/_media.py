@@ -64,7 +64,7 @@ def find_sources(tracks, titles, order, max_excerpts, *, embeds, **settings):
                 sources[row] = embed(audio, **settings)
                 n_excerpts += 1
             elif _is_path(audio):
-                sources[row] = link(audio)
+                sources[row] = Path(file_stamp(audio).path).as_uri()
             else:
                 n_silent += 1
         except AudioError as error:
@@ -84,11 +84,6 @@ def find_sources(tracks, titles, order, max_excerpts, *, embeds, **settings):
 
 def _is_path(audio):
     return isinstance(audio, (str, os.PathLike))
-
-
-def link(audio: Any) -> str:
-    """Return the file's URI, or raise AudioError if there is no such file."""
-    return Path(file_stamp(audio).path).as_uri()
 
 
 def embed(audio: Any, *, sample_rate: int, offset: float, duration: float) -> str:

@@ -34,9 +34,9 @@ _COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
 class ClusterReport:
     """A page to read and to listen to about the clusters that a fitted pipeline found.
 
-    It holds a map of the tracks, which play on a click; the scores next to chance and plain
-    baselines; the labels, words, typical tracks and outliers of each cluster; reconstructions; the
-    training; and warnings. All of it is in one file, which needs no network.
+    It holds a map of the tracks, which play on a click; scores next to chance and plain baselines;
+    the labels, words, typical tracks and outliers of each cluster; reconstructions; the training;
+    and warnings. It is one file, which needs no network.
 
     Parameters
     ----------
@@ -86,14 +86,12 @@ class ClusterReport:
     -----
     The typical tracks of a cluster are the nearest to its mean in the latent space, the outliers
     the farthest. Its words are those whose mean TF-IDF in the cluster exceeds that in all lyrics
-    the most. The map is made by t-SNE [1]_: tracks that are close are similar, but large distances
-    mean little.
+    the most. The map is by t-SNE [1]_: close tracks are similar, but large distances mean little.
 
-    A track without a latent vector (neither readable audio nor lyrics, for example), or with NaN or
-    infinity in it, has no cluster. It is not on the map, and is listed with the reason. In the
-    scores, such tracks count as one more cluster. A warning says where a cluster depends on a
-    confounder, such as missing lyrics or the sample rate of the files (see
-    `sklearn_music.metrics.check_confounders`).
+    A track has no cluster if it has no latent vector (neither readable audio nor lyrics, for
+    example), or one with NaN or infinity. It is listed with the reason, and not on the map. In the
+    scores, such tracks count as one more cluster. A warning says if a cluster depends on a
+    confounder, such as missing lyrics (see `sklearn_music.metrics.check_confounders`).
 
     Titles and lyrics are shown as text, whatever they contain. The page's content security policy
     lets it load nothing but the tracks' files.
@@ -124,8 +122,6 @@ class ClusterReport:
 
     @validate_params(
         {
-            "pipeline": "no_validation",
-            "tracks": "no_validation",
             "y": ["array-like", dict, None],
             "title": [str],
             "audio": [StrOptions({"link", "embed"})],
@@ -245,7 +241,10 @@ class ClusterReport:
             features=plain[1],
             n_seeds=self.n_seeds,
             reconstructions=self._reconstruct(clusters),
-            training=[(type(part).__name__, _draw_history(part)) for part in embedders],
+            training=[
+                (type(part).__name__, _as_png(TrainingHistoryDisplay.from_estimator(part)))
+                for part in embedders
+            ],
             pipeline=repr(self.pipeline),
         )
         return readable(page)
@@ -329,10 +328,6 @@ def _check_table(tracks):
             raise ValueError(
                 f"Got a table with {n_columns} columns {name!r}, expected one: rename the others."
             )
-
-
-def _draw_history(embedder):
-    return _as_png(TrainingHistoryDisplay.from_estimator(embedder))
 
 
 def _as_png(display):
