@@ -156,7 +156,7 @@ def beside_the_course_project(scores):
         "|---|---|---:|---:|",
     ]
     for _, row in scores.iterrows():
-        mark = " ⚠ leaks" if row["leakage"] else ""
+        mark = " ⚠ label leakage" if row["leakage"] else ""
         for score, theirs in COURSE_PROJECT.get(row["embedding"], {}).items():
             ours = row[score]
             lines.append(f"| {row['embedding']}{mark} | {score} | {ours:.4f} | {theirs:.4f} |")

@@ -100,7 +100,7 @@ def test_three_tasks(tmp_path, capsys):
     leaky = "Hard: BetaCVAE, told the genre"
     assert scores.index[scores["leakage"] > 0].tolist() == [leaky]
     # A leaky row is never printed without its mark.
-    assert printed.count(leaky) == printed.count(f"{leaky} ⚠ leaks") == 3
+    assert printed.count(leaky) == printed.count(f"{leaky} ⚠ label leakage") == 3
     assert "| Easy: PCA | own silhouette |" in printed
     assert len(list((tmp_path / "out").glob("*.png"))) == 10
 

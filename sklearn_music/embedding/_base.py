@@ -97,8 +97,8 @@ class BaseEmbedder(FittedEmbedder):
             fitted, or fitted by an earlier one.
         """
         self._fit(X, previous=getattr(self, "net_", None) if self.warm_start else None)
-        if advice := self.collapse_advice():
-            warnings.warn(advice, PosteriorCollapseWarning, stacklevel=3)
+        for message, category in self._find_flaws():
+            warnings.warn(message, category, stacklevel=3)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -173,6 +173,11 @@ class BaseEmbedder(FittedEmbedder):
         ]
         self._trained_with = settings
         self._n_features_out = settings["network"]["n_components"]
+
+    def _find_flaws(self) -> list[tuple[str, type[Warning]]]:
+        """Return what to warn of after a fit, and the class of each warning."""
+        advice = self.collapse_advice()
+        return [(advice, PosteriorCollapseWarning)] if advice else []
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
 from .._docstrings import shared
-from ..exceptions import warn_of_leakage
+from .._inspection import warn_of_leakage
 from ._base import BaseEmbedder
 from ._docstrings import EMBEDDER
 from ._layout import Layout, is_nan, resolve_image_shape, warn_of_one_band

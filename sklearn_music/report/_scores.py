@@ -5,27 +5,14 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.metrics import (
-    adjusted_mutual_info_score,
-    adjusted_rand_score,
-    normalized_mutual_info_score,
-)
 
-from .._tables import drop_unlabelled
 from ..exceptions import AudioError
 from ..features import LyricVectorizer
-from ..metrics import compare_embeddings, purity_score
+from ..metrics import compare_embeddings
 from ..metrics.leakage import find_telling_columns, measure_leakage
 from ..metrics.reference_space import ReferenceSpace, pooled_mfccs
 
 THIS = "this pipeline"
-
-_SCORES = {
-    "purity": purity_score,
-    "nmi": normalized_mutual_info_score,
-    "ami": adjusted_mutual_info_score,
-    "ari": adjusted_rand_score,
-}
 
 
 def score(embedding, found, tracks, targets, features, **seeds):
@@ -72,13 +59,10 @@ def _score(embedding, found, tracks, targets, features, seeds):
     is_chance = baselines["embedding"] == "chance"
     baselines["leakage"] = baselines["target"].map(leakage_of_baselines).mask(is_chance, 0.0)
     clusters = np.where(found.present, found.names, "")
-    silhouette = space.silhouette(clusters, found.present)
     tables = []
-    for target, y in targets.items():
-        labels, rows = drop_unlabelled(y)
-        this = {"embedding": THIS, "target": target, "leakage": leakage[target], "n_clusters": k}
-        this |= {"n_tracks": len(labels), "n_missing": len(found.missing), "silhouette": silhouette}
-        this |= {name: function(labels, clusters[rows]) for name, function in _SCORES.items()}
+    for target, labels in targets.items():
+        this = {"embedding": THIS, "target": target, "leakage": leakage[target]}
+        this |= space.scores(labels, clusters, found.present, k)
         tables += [pd.DataFrame([this]), baselines[baselines["target"] == target]]
     return pd.concat(tables, ignore_index=True), leakage
 
