@@ -20,8 +20,8 @@ from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
-from ._stop_words import BENGALI, ENGLISH
 from ._text import fold
+from .stop_words import BENGALI, ENGLISH
 
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
