@@ -20,8 +20,8 @@ from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
-from ._stop_words import BENGALI, ENGLISH
 from ._text import fold
+from .stop_words import BENGALI, ENGLISH
 
 _STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
@@ -336,7 +336,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     @config_context(transform_output="default")
     def _fit(self, X: Any) -> tuple[np.ndarray | sparse.csr_matrix, np.ndarray]:
         """Fit; return the features of the present lyrics, and which lyrics are present."""
-        lyrics, present = self._check_early(X)
+        lyrics, present = self.check_early(X)
         if self.encoder is None:
             self.vectorizer_ = self._make_vectorizer()
             try:
@@ -460,7 +460,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
             present[row] = _words(value) not in absent
         return list(values[present]), present
 
-    def _check_early(self, X: Any) -> tuple[list[str], np.ndarray]:
+    def check_early(self, X: Any) -> tuple[list[str], np.ndarray]:
         """As `_check_lyrics`, and raise what `fit` would raise before it learns anything."""
         lyrics, present = self._check_lyrics(X)
         if not lyrics:

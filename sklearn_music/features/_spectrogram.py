@@ -320,7 +320,7 @@ class SpectrogramExtractor(TrackTransformer):
             return (self._n_bands, len(_STATISTICS))
         return (self._n_bands, _count_frames(n_samples, self.n_fft, self.hop_length))
 
-    def _planned_image_shape(self):
+    def planned_image_shape(self):
         """Return `image_shape_` before any `fit`, or None where it depends on the tracks."""
         if self.duration is None and not self.pooling:
             return None

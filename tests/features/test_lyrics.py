@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import (
 
 from sklearn_music import LyricVectorizer
 from sklearn_music.features._lyrics import _words
-from sklearn_music.features._stop_words import BENGALI, ENGLISH
+from sklearn_music.features.stop_words import BENGALI, ENGLISH
 
 ENGLISH_LYRICS = [
     "The river runs beneath the moon, runs to the silver sea",
