@@ -71,7 +71,7 @@ def make_track_vae_pipeline(
     if lyrics_weight:
         blocks.append(_lyrics_block(random_state))
     embed = TrackVAE(
-        image_shape=mel._planned_image_shape(),
+        image_shape=mel.planned_image_shape(),
         auxiliary_weight=lyrics_weight,
         random_state=random_state,
         verbose=verbose,
@@ -324,7 +324,7 @@ def _lyrics_block(random_state):
 
 def _conv_settings(course_project, mel):
     return {
-        "image_shape": mel._planned_image_shape(),
+        "image_shape": mel.planned_image_shape(),
         "channels": (32, 64, 128) if course_project else (16, 32, 64),
         # A thousand times as many pixels as columns of lyrics would drown them.
         "auxiliary_weight": 1.0 if course_project else 100.0,

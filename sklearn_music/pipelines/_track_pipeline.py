@@ -196,7 +196,7 @@ def _check_columns(features, X):
                 )
         if is_lyrics:
             try:
-                block._check_early(X[wanted[0]])
+                block.check_lyrics(X[wanted[0]])
             except ValueError as error:
                 raise ValueError(f"{error} {remedy}") from error
 
@@ -209,7 +209,7 @@ def _check_image_shape(features, rest):
     image_shape = getattr(embedder, "image_shape", None)
     if not isinstance(extractor, SpectrogramExtractor) or image_shape is None:
         return
-    made = extractor._planned_image_shape()
+    made = extractor.planned_image_shape()
     if made is None or all(size in (-1, n) for size, n in zip(image_shape, made, strict=True)):
         return
     raise ValueError(

@@ -26,8 +26,8 @@ from sklearn.utils.estimator_checks import (
 )
 
 from sklearn_music import LyricVectorizer
-from sklearn_music.features._lyrics import _words
-from sklearn_music.features._stop_words import BENGALI, ENGLISH
+from sklearn_music.features.stop_words import BENGALI, ENGLISH
+from sklearn_music.features.text import words as words_of
 
 ENGLISH_LYRICS = [
     "The river runs beneath the moon, runs to the silver sea",
@@ -94,7 +94,7 @@ def vectorizer(request):
     ],
 )  # fmt: skip
 def test_words(text, words):
-    assert _words(text) == [unicodedata.normalize("NFC", word) for word in words]
+    assert words_of(text) == [unicodedata.normalize("NFC", word) for word in words]
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_words(text, words):
     ],
 )
 def test_two_spellings_of_one_word(one, other):
-    assert _words(one) == _words(other)
+    assert words_of(one) == words_of(other)
 
 
 @given(st.text())
 def test_any_text_has_stable_words(text):
-    words = _words(text)
-    assert _words(" ".join(words)) == words
+    words = words_of(text)
+    assert words_of(" ".join(words)) == words
     for form in ("NFC", "NFD"):
-        assert _words(unicodedata.normalize(form, text)) == words
+        assert words_of(unicodedata.normalize(form, text)) == words
     for word in words:
         assert unicodedata.category(word[0])[0] == "L"
         assert all(c == "'" or unicodedata.category(c)[0] in "LM" for c in word)
