@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import os
 import sys
 import threading
 import types
@@ -19,6 +18,7 @@ from .._docstrings import shared
 from ..exceptions import AudioError
 from ._docstrings import TRACKS
 from ._track_transformer import TrackTransformer
+from .audio import AnyPath
 from .workers import failures_of, or_error
 
 # A model need not be made for threads, and torch uses all cores by itself.
@@ -27,11 +27,10 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @shared(TRACKS)
 class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
-    """Turn tracks into the vectors that a pretrained model of yours computes.
+    """Turn tracks into the vectors of a pretrained model of yours.
 
-    The model is any function of a waveform: a pretrained network with frozen weights, for
-    example. `AudioEncoder` takes the place of a :class:`SpectrogramExtractor`, with the same
-    tracks, cache and errors.
+    The model is any function of a waveform: a network with frozen weights, for example. Use
+    this in place of a :class:`SpectrogramExtractor`, with the same tracks, cache and errors.
 
     Parameters
     ----------
@@ -39,8 +38,8 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         ``model(waveform, sample_rate)`` with a mono waveform, an ndarray of shape
         (n_samples,), float32, and its rate in Hz. It returns a vector, of the same length for
         each track: an array-like or a torch tensor, on any device. It is called for one track
-        at a time, without gradients. A track on which it fails can't be used. Put a network
-        into evaluation mode first.
+        at a time, without gradients, and must not change. Put a network into evaluation mode
+        first. A track on which it fails can't be used.
     {sample_rate}
     offset : float, default=0.0
         Where in the track the stretch begins that the model gets, in seconds.
@@ -49,8 +48,11 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         None goes to the end of each track.
     {running}
     model_id : str, default=None
-        Name of the model in the cache, in place of its content. Required if `memory` is set and
-        `model` is a function. Choose another one for each model, and for each change of it.
+        Name of the model in the cache, required if `memory` is set and `model` is a function.
+        Change it with every change of the model. If None, the cache identifies a model by its
+        class's name and by all that it would pickle, torch tensors by their values: other
+        weights are another model. It does not see a change in the code of a class, or of a
+        function that the model holds.
 
     Attributes
     ----------
@@ -65,16 +67,9 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
 
     Notes
     -----
-    With `memory` and without `model_id`, the cache identifies a model by its class's name and
-    by all that it would pickle, torch tensors by their values: other weights are another model.
-    It does not see a change in the code of a class, nor of a function that the model holds: use
-    `model_id`, or empty the cache. A function has no such content, so it needs `model_id`. A
-    call must not change the model.
-
-    `fit` looks at the files, and calls the model until it returns a vector.
-
-    `clone`, and so a search, copies an object that is a parameter, but not a function. So wrap a
-    large network in a function, with `model_id`.
+    `fit` looks at all files, and calls the model until it returns a vector. `clone`, and so a
+    search, copies an object that is a parameter, but not a function: wrap a large network in a
+    function, with `model_id`.
 
     Examples
     --------
@@ -111,7 +106,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         dtype: str | type[np.floating[Any]] = "float32",
         n_jobs: int | None = None,
         verbose: int = 0,
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
+        memory: AnyPath | joblib.Memory | None = None,
         on_error: str = "raise",
         model_id: str | None = None,
     ) -> None:
@@ -145,7 +140,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         AudioError
             If a track can't be used and ``on_error="raise"``, or if none can.
         ValueError
-            If `memory` is set, but the cache can't identify the model: give a `model_id`.
+            If `memory` is set, but the cache can't identify the model without a `model_id`.
         """
         vector_of = self._vector_function()
         tracks, stamps = self._check_tracks(X, reset=True)
@@ -164,29 +159,23 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         return self.n_components_
 
     def _identity(self) -> tuple[Any, ...]:
-        # A pair, so that no model_id can be the hash of another model.
-        by_id = self.model_id is not None
-        return by_id, self.model_id if by_id else _hash_of(self.model), self._n_samples()
-
-    def _n_samples(self) -> int | None:
-        if self.duration is None:
-            return None
-        return max(1, round(self.duration * self.sample_rate))
+        by_id = self.model_id is not None  # so that no model_id is the hash of another model
+        n_samples = None if self.duration is None else self._n_samples_of(self.duration)
+        return by_id, self.model_id if by_id else _hash_of(self.model), n_samples
 
     def _vector_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
         """Return the function from a track to its vector."""
         has_cache = getattr(self._check_memory(), "location", "unknown")
         identity = self._identity() if has_cache else None
         compute = self._track_function()
+        model, sample_rate = self.model, int(self.sample_rate)
         duration = None if self.duration is None else float(self.duration)
-        settings = {
-            "model": self.model,
-            "sample_rate": int(self.sample_rate),
-            "n_samples": self._n_samples(),
-        }
+        n_samples = None if duration is None else self._n_samples_of(duration)
 
         def vector(track, stamp):
-            encode = functools.partial(_encode, name=_name(stamp), **settings)
+            def encode(waveform):
+                return _encode(waveform[:n_samples], model, sample_rate, _name(stamp))
+
             return compute(track, stamp, duration=duration, identity=identity, function=encode)
 
         return vector
@@ -218,18 +207,13 @@ def _name(stamp: Any) -> str:
 
 
 def _encode(
-    waveform: NDArray[Any],
-    *,
-    model: Callable[..., Any],
-    sample_rate: int,
-    n_samples: int | None,
-    name: str,
+    waveform: NDArray[Any], model: Callable[..., Any], sample_rate: int, name: str
 ) -> NDArray[np.float32]:
     """Return the model's vector of a waveform."""
     import torch
 
     # A copy that it may write to.
-    waveform = np.array(waveform[:n_samples], dtype=np.float32)
+    waveform = np.array(waveform, dtype=np.float32)
     try:
         with _ONE_AT_A_TIME, torch.no_grad():
             vector = model(waveform, sample_rate)
@@ -255,18 +239,14 @@ def _hash_of(model: Any) -> str:
     inner = model
     while isinstance(inner, (functools.partial, types.MethodType)):
         inner = inner.func if isinstance(inner, functools.partial) else inner.__self__
-    if inspect.isclass(inner) or inspect.isroutine(inner):
-        raise ValueError(
-            f"Got memory and model={model!r}, a function, whose code the cache can't tell from "
-            "that of another: expected a name for it. Set model_id, for example "
-            'model_id="my-model-v1", or use memory=None.'
-        )
     try:
+        if inspect.isclass(inner) or inspect.isroutine(inner):
+            raise TypeError("a function has only code, which can't be compared")
         return _TensorHasher().hash(model)
-    except Exception as error:  # what an object raises that can't be pickled is not one class
+    except Exception as error:  # objects that can't be pickled raise errors of many classes
         raise ValueError(
-            f"Got memory and model={model!r}, which can't be pickled ({type(error).__name__}: "
-            f"{error}), so the cache can't identify it: expected a name for it. Set model_id, for "
+            f"Got memory, model_id=None and model={model!r}, which the cache can't identify: "
+            f"{type(error).__name__}: {error}. Expected a name for the model: set model_id, for "
             'example model_id="my-model-v1", or use memory=None.'
         ) from error
 

@@ -34,7 +34,6 @@ _BYTES_PER_SAMPLE = {
     **{"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4},
     **{"ULAW": 1, "ALAW": 1, "FLOAT": 4, "DOUBLE": 8},
 }
-_MORE = "holds more audio than its header says, so that its end would be lost. Write it anew"
 
 
 class Contents(NamedTuple):
@@ -90,7 +89,10 @@ def check_container(file: soundfile.SoundFile, path: str | os.PathLike[str]) -> 
     )
     stray = os.path.getsize(path) - file.frames * width
     if has_strays and file.subtype in _BYTES_PER_SAMPLE and stray > _STRAY_BYTES:
-        raise AudioError(f"{path!r} {_MORE}, with ffmpeg for example.")
+        raise AudioError(
+            f"{path!r} holds more audio than its header says, so that its end would be lost. "
+            "Write it anew, with ffmpeg for example."
+        )
 
 
 def _is_unknown(size: int) -> bool:
@@ -122,7 +124,7 @@ _BITRATES[2, 3] = _BITRATES[2, 2]
 
 
 @functools.cache
-def _mpeg_frame(second: int, third: int) -> tuple[int, int] | None:
+def _mpeg_frame(second, third):
     """Return a frame's bytes and samples by the bytes 2 and 3 of its header, or None."""
     version, layer = second >> 3 & 3, 4 - (second >> 1 & 3)
     bitrate, rate = third >> 4, third >> 2 & 3

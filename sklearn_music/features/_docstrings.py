@@ -21,12 +21,11 @@ n_jobs : int, default=None
 verbose : int, default=0
     If not 0, show a progress bar with the remaining time.
 memory : str, path or joblib.Memory, default=None
-    Where the results of files are kept. The key is the file (path, size and time of change)
-    with the parameters that change the result. So a search reads each file once, a file that
-    has changed is read again, and a killed run continues where it was. A relative path means
-    the current folder, even for a pipeline that was saved elsewhere: use an absolute path, or
-    ``set_params(memory=None)`` before you save. For results larger than memory, see
-    :ref:`large_collections`.
+    Where the results of files are kept, by the file (path, size and time of change) and the
+    parameters that change the result. So a search reads each file once, a file that has changed
+    is read again, and a killed run continues where it was. A relative path means the current
+    folder, even for a pipeline that was saved elsewhere: use an absolute path, or
+    ``set_params(memory=None)`` before you save. See also :ref:`large_collections`.
 on_error : {"raise", "nan"}, default="raise"
     What happens if a track can't be used: "raise" raises an error that names the row and the
     file; "nan" gives a row of NaN, and one warning that lists all such tracks.

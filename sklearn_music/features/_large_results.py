@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import AudioError
+from .workers import Failures
 
 if os.name != "nt":
     import fcntl
@@ -30,7 +31,7 @@ def machine_memory() -> int:
 
 def rows_on_disk(
     folder: Path, shape: tuple[int, int], dtype: np.dtype[Any], outcomes: Iterable[Any]
-) -> tuple[NDArray[Any], dict[int, AudioError]]:
+) -> tuple[NDArray[Any], Failures]:
     """Write the rows to a file, unless it is there, and map it; return the errors too.
 
     A file under its final name is complete, and nothing is ever written to it. Until then it has

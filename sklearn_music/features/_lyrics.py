@@ -1,6 +1,5 @@
 """Lyrics to columns: TF-IDF over the words of any script, LSA, or an encoder of the user's own."""
 
-import unicodedata
 import warnings
 from collections.abc import Callable, Collection
 from numbers import Integral, Real
@@ -13,16 +12,12 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
-from ._lsa import fit_components, reduce
-from .stop_words import BENGALI, ENGLISH
+from ._lyric_features import check_strings, cut, encode, fit_components, make_tfidf, reduce
 from .text import MISSING_LYRICS, why_no_lyrics, words
-
-_STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
 
 
 class LyricVectorizer(TransformerMixin, BaseEstimator):
@@ -34,20 +29,18 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_components : int, default=None
-        Number of columns to reduce the features to by a truncated singular value decomposition
-        (latent semantic analysis), each row scaled to unit L2 norm. None leaves the features as
-        they are: sparse TF-IDF, or what `encoder` returns. If the rank of the features is below
-        `n_components` (few or repeated lyrics, few terms), there are as many columns as the rank,
-        with a warning.
+        Number of columns after a truncated singular value decomposition (latent semantic
+        analysis), each row scaled to unit L2 norm. Few or repeated lyrics allow fewer, the rank
+        of the features: then these are used, with a warning. None leaves the features as they
+        are: sparse TF-IDF, or what `encoder` returns.
     ngram_range : tuple (min_n, max_n), default=(1, 1)
         Lengths of the word n-grams.
     char_ngram_range : tuple (min_n, max_n), default=None
         Lengths of character n-grams inside words, in code points, added as a second TF-IDF block
-        with the same `min_df`, `max_df` and `max_features`. Stop words are left out of the words
-        only. None adds none.
+        with the same `min_df`, `max_df` and `max_features`, stop words included. None adds none.
     stop_words : {"english", "bengali"} or list of str, default=None
-        Words to leave out. A list is cut into words like the lyrics: case and Unicode form make
-        no difference, and an entry of several words stands for each of them.
+        Words to leave out. A list is cut into words like the lyrics: case makes no difference,
+        and an entry of several words stands for each of them.
     min_df : int or float, default=1
         Terms in fewer lyrics than this count, or share of the present lyrics, are left out.
     max_df : int or float, default=1.0
@@ -65,20 +58,19 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     add_indicator : bool, default=False
         Append a column that is 1 where the lyrics are missing and 0 elsewhere.
     encoder : callable, default=None
-        Function from a list of n strings to an array of shape (n, d), such as the ``encode``
-        method of a sentence transformer, used in place of TF-IDF. It gets the present lyrics
-        only, as they were written, in NFC. The parameters of TF-IDF then have no effect.
+        Used in place of TF-IDF, whose parameters then have no effect: a function from a list of
+        n strings to an array of shape (n, d), such as the ``encode`` method of a sentence
+        transformer. It gets the present lyrics only, as they were written, in NFC.
     random_state : int, RandomState instance, default=None
-        Seed of the solver of the decomposition. The solver runs until it converges, so that the
-        seed and the order of the tracks change the result only by rounding. The exception is a
-        tie: if components beyond `n_components` have the same singular value as the last one,
-        which of them is kept is arbitrary.
+        Seed of the solver of the decomposition, which runs until it converges: the seed and the
+        order of the tracks change the result only by rounding. But if components beyond
+        `n_components` have the same singular value as the last one, any of them may be kept.
 
     Attributes
     ----------
     vectorizer_ : TfidfVectorizer, FeatureUnion or None
-        The fitted TF-IDF, which takes text already cut into words by spaces; a union of a word
-        and a character one with `char_ngram_range`; None with `encoder`.
+        The fitted TF-IDF of text that is cut into words by spaces; a union of a word and a
+        character one with `char_ngram_range`; None with `encoder`.
     svd_ : TruncatedSVD or None
         The fitted decomposition; None where nothing is reduced.
     n_components_ : int
@@ -96,24 +88,22 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     -----
     Text is composed (NFC) and case folded before it is cut. Digits, punctuation and the danda
     end a word. An apostrophe between two letters is part of it: "don't", Bangla "ক’রে" and
-    French "l'amour" are one word. Invisible characters are dropped, joiners included, since they
-    change how a word looks, not which word it is; the zero width space ends a word. Chinese,
-    Japanese and Thai write no spaces, so that a whole phrase is a word: `char_ngram_range` finds
-    what phrases share.
+    French "l'amour" are one word. Invisible characters are dropped, but the zero width space
+    ends a word. Chinese, Japanese and Thai write no spaces, so that a whole phrase is a word:
+    `char_ngram_range` finds what phrases share.
 
     Missing lyrics take no part in `fit`, so that they don't shift the document frequencies.
-    Lyrics without a known term are a row of zeros too, and so are those that lie outside the
-    kept components, apart from rounding.
+    Lyrics without a known term, or outside the kept components, are a row of zeros too.
 
     `sublinear_tf=True` was chosen on 502 English and German songs and on 916 Bangla ones, by
     KMeans on 64 components: it raised the mutual information (NMI) with genre from .04 to .08 and
     from .40 to .48, and the agreement with language (ARI) from .97 to .98. `min_df` from 1 to 3
-    made no difference beyond .02, so that it is 1, which never empties the vocabulary of a small
-    fold. scikit-learn's own tokenizer, which cuts Bangla words at their vowel signs, gets .33 for
-    .48. Character n-grams of 2 to 4 reach .09 and .54, with more than twice the features.
+    made no difference beyond .02. scikit-learn's own tokenizer, which cuts Bangla words at their
+    vowel signs, gets .33 for .48. Character n-grams of 2 to 4 reach .09 and .54, with more than
+    twice the features.
 
-    `clone`, and with it every grid search, copies the `encoder`, and with a bound method the
-    whole model behind it; a function of a module that calls the model is copied by reference.
+    `clone`, and so every search, copies the `encoder`, and the whole model behind a bound
+    method. A function of a module that calls the model is not copied.
 
     References
     ----------
@@ -137,7 +127,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_range": [tuple],
         "char_ngram_range": [tuple, None],
-        "stop_words": [StrOptions(set(_STOP_WORDS)), list, tuple, set, frozenset, None],
+        "stop_words": [StrOptions({"english", "bengali"}), list, tuple, set, frozenset, None],
         "missing_values": [list, tuple, set, frozenset],
         "fill_value": [Real],
         "add_indicator": ["boolean"],
@@ -163,7 +153,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         missing_values: Collection[str] = tuple(MISSING_LYRICS),
         fill_value: float = 0.0,
         add_indicator: bool = False,
-        encoder: Callable[[list[str]], Any] | None = None,
+        encoder: Callable[..., Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
@@ -232,7 +222,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
             `n_components` or `encoder`.
         """
         check_is_fitted(self)
-        lyrics, present = self._split(X)
+        lyrics, present = self._split(X, in_fit=False)
         return self._assemble(self._features(lyrics), present)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -276,22 +266,24 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         ValueError
             If `X` is no column of lyrics, or if all of them are missing.
         """
-        lyrics, present = self._split(X)
-        if not lyrics:
-            raise ValueError(
-                f"All {len(present)} lyrics are missing, so there is nothing to learn from: fit on "
-                "tracks some of which have lyrics, or leave the lyrics out."
-            )
+        self._split(X, in_fit=True)
 
     @config_context(transform_output="default")
     def _fit(self, X: Any) -> tuple[Any, NDArray[np.bool_]]:
         """Fit; return the features of the present lyrics, and which lyrics are present."""
-        self.check_lyrics(X)
-        lyrics, present = self._split(X)
+        lyrics, present = self._split(X, in_fit=True)
         if self.encoder is None:
-            self.vectorizer_ = self._make_vectorizer()
+            self.vectorizer_ = make_tfidf(
+                self.ngram_range,
+                self.char_ngram_range,
+                self.stop_words,
+                min_df=self.min_df,
+                max_df=self.max_df,
+                max_features=self.max_features,
+                sublinear_tf=self.sublinear_tf,
+            )
             try:
-                features = self.vectorizer_.fit_transform(_cut(lyrics))
+                features = self.vectorizer_.fit_transform(cut(lyrics))
             except ValueError as error:
                 raise ValueError(
                     f"No word is left of {len(lyrics)} lyrics with min_df={self.min_df}, "
@@ -300,67 +292,31 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                 ) from error
         else:
             self.vectorizer_ = None
-            features = self._encode(lyrics)
+            features = encode(self.encoder, lyrics)
         self.n_missing_ = int((~present).sum())
         self.svd_: TruncatedSVD | None = None
         self.n_components_ = features.shape[1]
         if self.n_components is None:
             return features, present
-        self.svd_, self.n_components_ = fit_components(
-            features, self.n_components, self.random_state
-        )
-        if self.n_components_ < self.n_components:
+        wanted = self.n_components
+        self.svd_, self.n_components_ = fit_components(features, wanted, self.random_state)
+        if self.n_components_ < wanted:
             warnings.warn(
-                f"Got n_components={self.n_components}, but {features.shape[0]} lyrics with "
+                f"Got n_components={wanted}, but {features.shape[0]} lyrics with "
                 f"{features.shape[1]} features allow {self.n_components_} only (their rank), "
                 "which is used: pass a smaller n_components or more different lyrics.",
                 stacklevel=5,
             )
         return reduce(features, self.svd_), present
 
-    def _make_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
-        _check_ngram_range("ngram_range", self.ngram_range)
-        shared = {
-            "lowercase": False,
-            "min_df": self.min_df,
-            "max_df": self.max_df,
-            "max_features": self.max_features,
-            "sublinear_tf": self.sublinear_tf,
-            "dtype": np.float32,
-        }
-        by_word = TfidfVectorizer(
-            # The text comes cut into words already, so that no function needs to be pickled.
-            token_pattern=r"\S+",
-            ngram_range=self.ngram_range,
-            stop_words=self._check_stop_words(),
-            **shared,
-        )
-        if self.char_ngram_range is None:
-            return by_word
-        _check_ngram_range("char_ngram_range", self.char_ngram_range)
-        by_character = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=self.char_ngram_range, **shared
-        )
-        return FeatureUnion([("word", by_word), ("char", by_character)])
-
-    def _check_stop_words(self) -> list[str] | None:
-        if self.stop_words is None:
-            return None
-        if isinstance(self.stop_words, str):
-            stop_words: Collection[str] = _STOP_WORDS[self.stop_words]
-        else:
-            stop_words = self.stop_words
-            _check_strings("stop_words", stop_words)
-        return sorted({word for entry in stop_words for word in words(entry)})
-
-    def _split(self, X: Any) -> tuple[list[str], NDArray[np.bool_]]:
+    def _split(self, X: Any, *, in_fit: bool) -> tuple[list[str], NDArray[np.bool_]]:
         """Return the lyrics that are present, and which of all are."""
         if self.fill_value != 0 and self.n_components is None and self.encoder is None:
             raise ValueError(
                 f"Got fill_value={self.fill_value!r} for sparse features, which hold zeros "
                 "only for missing lyrics: give n_components, or leave fill_value at 0."
             )
-        _check_strings("missing_values", self.missing_values)
+        check_strings("missing_values", self.missing_values)
         values = as_objects(X)
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
@@ -383,6 +339,11 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                     "a missing value (None or NaN): convert it to a string."
                 )
             present[row] = why_no_lyrics(value, reasons) is None
+        if in_fit and not present.any():
+            raise ValueError(
+                f"All {len(present)} lyrics are missing, so there is nothing to learn from: fit on "
+                "tracks some of which have lyrics, or leave the lyrics out."
+            )
         return list(values[present]), present
 
     @config_context(transform_output="default")
@@ -393,9 +354,9 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
             keep_sparse = self.vectorizer_ is not None and self.n_components is None
             return sparse.csr_matrix(nothing) if keep_sparse else nothing
         if self.vectorizer_ is not None:
-            features = self.vectorizer_.transform(_cut(lyrics))
+            features = self.vectorizer_.transform(cut(lyrics))
         else:
-            features = self._encode(lyrics)
+            features = encode(self.encoder, lyrics)
             expected = self.n_components_ if self.svd_ is None else self.svd_.n_features_in_
             if features.shape[1] != expected:
                 raise ValueError(
@@ -403,35 +364,6 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                     "use the same encoder, or fit again."
                 )
         return features if self.n_components is None else reduce(features, self.svd_)
-
-    def _encode(self, lyrics: list[str]) -> NDArray[np.float32]:
-        # A sentence transformer is callable, but not with strings.
-        if hasattr(self.encoder, "encode") or not callable(self.encoder):
-            raise ValueError(
-                f"Got a {type(self.encoder).__name__} as encoder, expected a function from a list "
-                "of strings to an array: pass its method, encoder=model.encode."
-            )
-        encoded = self.encoder([unicodedata.normalize("NFC", text) for text in lyrics])
-        try:
-            with np.errstate(over="ignore"):
-                features = np.asarray(encoded, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"The encoder returned a {type(encoded).__name__} that is no array of numbers "
-                f"({error}): let it return a dense array of shape (n_lyrics, d)."
-            ) from error
-        if features.ndim != 2 or len(features) != len(lyrics) or features.shape[1] == 0:
-            raise ValueError(
-                f"The encoder returned an array of shape {features.shape} for {len(lyrics)} "
-                f"lyrics, expected ({len(lyrics)}, d): let it return one row per lyric."
-            )
-        if not np.isfinite(features).all():
-            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            raise ValueError(
-                f"The encoder returned NaN or infinity (in float32) for {lyrics[row][:40]!r}: "
-                "expected finite numbers for every lyric."
-            )
-        return features
 
     def _assemble(self, features: Any, present: NDArray[np.bool_]) -> Any:
         """Give the missing lyrics their rows and the indicator its column."""
@@ -457,27 +389,3 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _cut(lyrics: list[str]) -> list[str]:
-    return [" ".join(words(text)) for text in lyrics]
-
-
-def _check_strings(name: str, values: Collection[str]) -> None:
-    for value in values:
-        if not isinstance(value, str):
-            raise ValueError(
-                f"Got {value!r} ({type(value).__name__}) in {name}, expected strings only: leave "
-                "it out or convert it."
-            )
-
-
-def _check_ngram_range(name: str, value: tuple[int, int]) -> None:
-    if (
-        len(value) != 2
-        or not all(isinstance(n, Integral) for n in value)
-        or not 1 <= value[0] <= value[1]
-    ):
-        raise ValueError(
-            f"Got {name}={value!r}, expected a tuple (min_n, max_n) with 1 <= min_n <= max_n."
-        )

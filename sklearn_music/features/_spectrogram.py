@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -17,14 +16,20 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._docstrings import shared
 from ..exceptions import AudioError
-from ._bandwidth import measure_bandwidth, waveform_bandwidth
+from ._bandwidth import (
+    common_fmax,
+    describe_narrow,
+    measure_bandwidth,
+    stated_bandwidth,
+    warning_of_fit,
+    waveform_bandwidth,
+)
 from ._columns import stretch
 from ._docstrings import TRACKS
-from ._fmax import common_fmax, describe_narrow, stated_bandwidth, warning_of_fit
 from ._spectrogram_image import STATISTICS, Settings, compute_image, count_frames
 from ._track_transformer import CACHE_VERSION, TrackTransformer
-from .audio import file_length
-from .workers import failures_of, joined_workers, or_error
+from .audio import AnyPath, file_length
+from .workers import Failures, failures_of, joined_workers, or_error
 
 
 @shared(TRACKS)
@@ -32,9 +37,9 @@ class SpectrogramExtractor(TrackTransformer):
     """Turn tracks into spectrograms: mel, MFCC or chroma.
 
     A track is an audio file or a mono waveform. Each becomes one row: the spectrogram of a
-    stretch of the same length, band after band. So the result fits scikit-learn's transformers,
-    and ``row.reshape(image_shape_)`` is the picture. With ``pooling="stats"`` the row holds
-    three statistics of each band instead: the baseline features that an embedding has to beat.
+    stretch of the same length, band after band, so that ``row.reshape(image_shape_)`` is the
+    picture. With ``pooling="stats"`` the row holds three statistics of each band instead: the
+    baseline features that an embedding has to beat.
 
     Parameters
     ----------
@@ -58,10 +63,9 @@ class SpectrogramExtractor(TrackTransformer):
         Highest frequency of the mel bands, in Hz; None is half of `sample_rate`. Chroma leaves
         out what lies above it. ``"common"`` measures the bandwidth of each track in `fit` (see
         :func:`~sklearn_music.features.measure_bandwidth`), and takes the highest frequency that
-        all tracks have. Use it if some files have a low sample rate or are low-bitrate mp3
-        files: without it, these look alike because of the missing treble, and become a cluster
-        of their own. Tracks below 3,000 Hz are not counted, so that one damaged file does not
-        take the treble from all others; a warning names them.
+        all tracks have. Use it if some files have a low sample rate or bitrate, which would
+        become a cluster of their own because of the missing treble. Tracks below 3,000 Hz, which
+        are probably damaged, are not counted; a warning names them.
     top_db : float, default=80.0
         How far below the peak the decibels are cut off; None means no limit.
     offset : float, default=0.0
@@ -70,9 +74,9 @@ class SpectrogramExtractor(TrackTransformer):
         Length of the stretch, in seconds: longer tracks are cropped, shorter ones padded with
         silence. None takes the longest track seen in `fit`.
     pooling : {"stats"}, default=None
-        ``"stats"`` gives, per band, the mean, the standard deviation and the standard deviation
-        of the delta over the frames of the track, which is cropped, but not padded. None gives
-        the whole spectrogram.
+        ``"stats"`` gives the mean, the standard deviation and the standard deviation of the
+        delta of each band, over the frames of the track, which is not padded. None gives the
+        whole spectrogram.
     {running}
 
     Attributes
@@ -96,11 +100,11 @@ class SpectrogramExtractor(TrackTransformer):
 
     Notes
     -----
-    `fit` looks at the files, but decodes them only to measure bandwidths. It warns if some
-    tracks hold clearly less treble than the others, by more than a fifth: with
-    ``fmax="common"`` by measurement, else by the sample rates that the files state. So does
-    `transform` with ``fmax="common"``, for tracks that hold clearly less than `fmax_`. Measuring
-    takes about as long as computing the spectrograms of 10 seconds; `memory` keeps the result.
+    `fit` decodes files only to measure their bandwidths, which takes about as long as the
+    spectrograms of 10 seconds; `memory` keeps the result. It warns of tracks whose bandwidth is
+    less than four fifths of that of the others: as measured with ``fmax="common"``, else by the
+    sample rates that the files state. So does `transform` with ``fmax="common"``, for tracks
+    below four fifths of `fmax_`.
 
     With ``power`` the squared magnitude of the short-time Fourier transform (Hann window, frames
     centred, the ends padded with silence), the three features are
@@ -160,7 +164,7 @@ class SpectrogramExtractor(TrackTransformer):
         dtype: str | type[np.floating[Any]] = "float32",
         n_jobs: int | None = None,
         verbose: int = 0,
-        memory: str | os.PathLike[str] | joblib.Memory | None = None,
+        memory: AnyPath | joblib.Memory | None = None,
         on_error: str = "raise",
     ) -> None:
         self.feature = feature
@@ -204,16 +208,13 @@ class SpectrogramExtractor(TrackTransformer):
         """
         nyquist = self.sample_rate / 2
         is_common = self.fmax == "common"
-        highest = nyquist if is_common or self.fmax is None else self.fmax
+        highest = self.fmax if isinstance(self.fmax, Real) else nyquist
         self._check_frequencies(highest)
         tracks, stamps = self._check_tracks(X, reset=True)
         if self.duration is not None:
-            self.n_samples_ = self._n_samples_of_duration()
+            self.n_samples_ = self._n_samples_of(self.duration)
         else:
-            lengths = [
-                or_error(self._length, track, stamp)
-                for track, stamp in zip(tracks, stamps, strict=True)
-            ]
+            lengths = list(map(functools.partial(or_error, self._length), tracks, stamps))
             self._raise_for(failures_of(lengths), n_tracks=len(tracks))
             self.n_samples_ = max(n for n in lengths if not isinstance(n, AudioError))
         if is_common:
@@ -258,9 +259,11 @@ class SpectrogramExtractor(TrackTransformer):
         image_shape : tuple of int or None
             None where it depends on the tracks: without `duration` and `pooling`.
         """
-        if self.duration is None and not self.pooling:
+        if self.pooling:
+            return self._image_shape_of(0)
+        if self.duration is None:
             return None
-        return self._image_shape_of(0 if self.pooling else self._n_samples_of_duration())
+        return self._image_shape_of(self._n_samples_of(self.duration))
 
     @property
     def _n_bands(self) -> int:
@@ -269,9 +272,6 @@ class SpectrogramExtractor(TrackTransformer):
     @property
     def _n_features_out(self) -> int:
         return self.image_shape_[0] * self.image_shape_[1]
-
-    def _n_samples_of_duration(self) -> int:
-        return max(1, round(self.duration * self.sample_rate))
 
     def _image_shape_of(self, n_samples: int) -> tuple[int, int]:
         if self.pooling:
@@ -316,10 +316,8 @@ class SpectrogramExtractor(TrackTransformer):
             return len(stretch(track, sample_rate=self.sample_rate, offset=self.offset))
         return file_length(stamp.path, sample_rate=self.sample_rate, offset=self.offset)
 
-    def _bandwidths(
-        self, tracks: list[Any], stamps: list[Any]
-    ) -> tuple[NDArray[np.float64], dict[int, AudioError]]:
-        """Measure the bandwidth of each track: NaN where that fails, and the errors by row."""
+    def _bandwidths(self, tracks: list[Any], stamps: list[Any]) -> tuple[NDArray[Any], Failures]:
+        """Measure the bandwidth of each track: NaN where that fails, and the errors."""
         through_cache = self._check_memory().cache(_bandwidth_of_file)
         sample_rate, offset = int(self.sample_rate), float(self.offset)
         duration = None if self.duration is None else float(self.duration)
@@ -347,16 +345,16 @@ class SpectrogramExtractor(TrackTransformer):
         compute = self._track_function()
 
         def row(track, stamp):
-            n_samples, duration = self.n_samples_, self.duration
-            if duration is None and self._length(track, stamp) <= n_samples:
-                n_samples = None
-            elif duration is None:
+            is_whole = self.duration is None and self._length(track, stamp) <= self.n_samples_
+            n_samples = None if is_whole else self.n_samples_
+            duration = None if self.duration is None else float(self.duration)
+            if duration is None and n_samples is not None:
                 # Half a sample more, so that rounding does not lose the last one.
                 duration = (n_samples + 0.5) / settings.sample_rate
             image = compute(
                 track,
                 stamp,
-                duration=None if duration is None else float(duration),
+                duration=duration,
                 identity=("image", n_samples, settings),
                 function=functools.partial(compute_image, n_samples=n_samples, settings=settings),
             )
@@ -378,9 +376,7 @@ class SpectrogramExtractor(TrackTransformer):
             "out, or fit again with them."
         )
 
-    def _rows(
-        self, tracks: list[Any], stamps: list[Any]
-    ) -> tuple[NDArray[Any], dict[int, AudioError]]:
+    def _rows(self, tracks: list[Any], stamps: list[Any]) -> tuple[NDArray[Any], Failures]:
         with warnings.catch_warnings():
             # Silence has no tuning, and librosa takes 0 then, as it should.
             warnings.filterwarnings("ignore", "Trying to estimate tuning from empty")

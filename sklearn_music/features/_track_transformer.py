@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ._columns import stamp_of, stretch, track_cells
 from ._docstrings import TRACKS
 from ._large_results import machine_memory, rows_on_disk
 from .audio import read_audio
-from .workers import failures_of, in_threads, joined_workers, or_error
+from .workers import Failures, failures_of, in_threads, joined_workers, or_error
 
 # A result that would take more of the machine's memory than this share goes to disk.
 _SHARE_OF_MEMORY = 0.25
@@ -122,12 +122,11 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
     def _doubts(self, tracks: list[Any], stamps: list[Any]) -> str:
         return ""
 
-    def _rows(
-        self, tracks: list[Any], stamps: list[Any]
-    ) -> tuple[NDArray[Any], dict[int, AudioError]]:
-        """Return the rows of all tracks, and the errors of those that have none, by row."""
+    def _rows(self, tracks: list[Any], stamps: list[Any]) -> tuple[NDArray[Any], Failures]:
+        """Return the rows of all tracks, and the errors of those that have none."""
         shape, dtype = (len(tracks), self._n_features_out), np.dtype(self.dtype)
-        with contextlib.closing(self._outcomes(tracks, stamps)) as outcomes:
+        outcomes = self._outcomes(tracks, stamps, self._row_function())
+        with contextlib.closing(outcomes):
             if not self._is_for_disk(shape, dtype):
                 rows, failures = np.empty(shape, dtype), {}
                 for i, outcome in enumerate(outcomes):
@@ -136,10 +135,8 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
                         outcome = np.nan
                     rows[i] = outcome
                 return rows, failures
-            contents = [
-                track if stamp is None else stamp
-                for track, stamp in zip(tracks, stamps, strict=True)
-            ]
+            pairs = zip(tracks, stamps, strict=True)
+            contents = [track if stamp is None else stamp for track, stamp in pairs]
             key = joblib.hash((self._key(), shape, contents))
             # Next to joblib's own entries and named as they are, so that its Memory.clear and
             # Memory.reduce_size find it.
@@ -168,10 +165,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         )
 
     def _outcomes(
-        self, tracks: list[Any], stamps: list[Any], function: Callable[..., Any] | None = None
-    ) -> Iterator[Any]:
-        """Yield the row of each track, or what the function returns for it, or its error."""
-        row_of = self._row_function() if function is None else function
+        self, tracks: list[Any], stamps: list[Any], function: Callable[[Any, Any], Any]
+    ) -> Generator[Any]:
+        """Yield what the function returns for each track, or the track's error."""
         parallel = in_threads(self.n_jobs)
         # Workers don't wait for a slow consumer: without batches, rows would pile up.
         batches = gen_batches(len(tracks), 32 * joblib.effective_n_jobs(self.n_jobs))
@@ -181,7 +177,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         with progress, parallel:
             for batch in batches:
                 for outcome in parallel(
-                    joblib.delayed(or_error)(row_of, track, stamp)
+                    joblib.delayed(or_error)(function, track, stamp)
                     for track, stamp in zip(tracks[batch], stamps[batch], strict=True)
                 ):
                     progress.update()
@@ -199,6 +195,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             return through_cache(*stamp, sample_rate, offset, duration, key, function)
 
         return compute
+
+    def _n_samples_of(self, duration: float) -> int:
+        return max(1, round(duration * self.sample_rate))
 
     def _check_memory(self) -> joblib.Memory:
         memory = self.memory
@@ -218,7 +217,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         self._raise_for(failures_of(stamps), n_tracks=len(tracks) if reset else None)
         return list(tracks), stamps
 
-    def _raise_for(self, failures: dict[int, AudioError], *, n_tracks: int | None = None) -> None:
+    def _raise_for(self, failures: Failures, *, n_tracks: int | None = None) -> None:
         """Keep the failures; raise for any, or, if rows may be NaN, where all tracks failed."""
         # As text: the errors hold the frames that they went through, with waveforms in them.
         self.failures_ = {row: str(error) for row, error in failures.items()}
@@ -245,7 +244,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _reasons(failures: dict[int, AudioError]) -> list[str]:
+def _reasons(failures: Failures) -> list[str]:
     return [f"Row {row}: {error}" for row, error in failures.items()]
 
 

@@ -1,8 +1,4 @@
-"""Decode, mix down, resample: from a file on disk to a mono waveform.
-
-Whatever makes a file unusable raises an :class:`~sklearn_music.exceptions.AudioError` that
-names the file.
-"""
+"""Decode, mix down, resample: from a file to a mono waveform, or an AudioError that names it."""
 
 import ctypes
 import functools
@@ -80,7 +76,7 @@ def file_length(path: AnyPath, *, sample_rate: int, offset: float = 0.0) -> int:
 
 
 @functools.lru_cache(maxsize=2**16)
-def _count_frames(stamp: FileStamp) -> tuple[int, int]:
+def _count_frames(stamp: FileStamp) -> tuple[float, int]:
     """Return the number of frames of a file, and its rate."""
     path = stamp.path
     with ExitStack() as stack:
@@ -120,7 +116,7 @@ def read_audio(
             # Only then does it matter whether the header's count is right.
             file, contents = _to_its_end(stack, file, path)
             blocks = _stretch(file, path, offset, stop, contents.n_frames)
-    waveform = np.concatenate(blocks) if blocks else np.empty(0)
+    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(waveform) == 0:
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
     # Checked here, before resampling spreads a NaN.
@@ -226,9 +222,7 @@ def _unreadable(name: AnyPath, reason: str) -> AudioError:
     )
 
 
-def _to_its_end(
-    stack: ExitStack, file: soundfile.SoundFile, path: AnyPath
-) -> tuple[soundfile.SoundFile, Contents]:
+def _to_its_end(stack, file, path) -> tuple[soundfile.SoundFile, Contents]:
     """Return a file that libsndfile reads to its end, and its contents."""
     contents = examine(file, path)
     if contents.prefix:
@@ -244,7 +238,7 @@ def _to_its_end(
     return file, contents
 
 
-def _start(offset: float, rate: int, n_frames: float, path: AnyPath) -> int:
+def _start(offset, rate, n_frames, path):
     start = int(offset * rate)
     if start >= n_frames:
         raise AudioError(
@@ -279,7 +273,12 @@ def _blocks(file, path, n_frames, *, start=0):
         while n_frames > 0:
             wanted = min(size, n_frames)
             samples = file.read(wanted, dtype="float32", always_2d=True)
-            yield _mix_down(samples)
+            # What samples.mean(axis=1) gives, which takes as long as decoding an mp3 file.
+            waveform = samples[:, 0].copy()
+            for channel in samples.T[1:]:
+                waveform += channel
+            waveform /= file.channels
+            yield waveform
             if len(samples) < wanted:
                 return
             n_frames -= wanted
@@ -296,15 +295,6 @@ def _check_count(n_read, expected, file, path):
             f"{path!r} is truncated or corrupt: {expected} frames were expected, but only "
             f"{n_read} could be decoded."
         )
-
-
-def _mix_down(samples):
-    # What samples.mean(axis=1) gives, which takes as long as decoding an mp3 file.
-    waveform = samples[:, 0].copy()
-    for channel in samples.T[1:]:
-        waveform += channel
-    waveform /= samples.shape[1]
-    return waveform
 
 
 class _Quiet:
@@ -336,7 +326,7 @@ class _Quiet:
 
 
 @functools.cache
-def _c_stderr() -> tuple[Any, int | None]:
+def _c_stderr() -> tuple[Any, Any]:
     """Return C's variable stderr and a stream to nowhere; None where it can't be set."""
     if sys.platform == "darwin":
         name = "__stderrp"

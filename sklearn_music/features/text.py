@@ -8,22 +8,11 @@ from typing import Any
 import pandas as pd
 
 # What people and programs write where there are no lyrics, and the reason that it stands for.
+_ERRORS = "#CALC! #DIV/0! #ERROR! #N/A #NAME? #NUM! #REF! #SPILL! #VALUE!".split()
 MISSING_LYRICS = {
     "[Instrumental]": "instrumental",
-    "[No lyrics]": "missing",
-    "NA": "missing",
-    "NaN": "missing",
-    "None": "missing",
-    "null": "missing",
-    "#CALC!": "spreadsheet error",
-    "#DIV/0!": "spreadsheet error",
-    "#ERROR!": "spreadsheet error",
-    "#N/A": "spreadsheet error",
-    "#NAME?": "spreadsheet error",
-    "#NUM!": "spreadsheet error",
-    "#REF!": "spreadsheet error",
-    "#SPILL!": "spreadsheet error",
-    "#VALUE!": "spreadsheet error",
+    **dict.fromkeys(["[No lyrics]", "NA", "NaN", "None", "null"], "missing"),
+    **dict.fromkeys(_ERRORS, "spreadsheet error"),
 }
 
 

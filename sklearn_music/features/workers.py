@@ -10,6 +10,8 @@ from tqdm import TMonitor
 
 from ..exceptions import AudioError
 
+Failures = dict[int, AudioError]  # by row
+
 
 def in_threads(n_jobs: int | None) -> joblib.Parallel:
     """Return a joblib.Parallel that yields the results in order, while others are worked on."""
@@ -42,6 +44,6 @@ def or_error(function: Callable[[Any, Any], Any], track: Any, stamp: Any) -> Any
         return error
 
 
-def failures_of(outcomes: Iterable[Any]) -> dict[int, AudioError]:
-    """Return the errors among some outcomes, by row."""
+def failures_of(outcomes: Iterable[Any]) -> Failures:
+    """Return the errors among some outcomes."""
     return {row: error for row, error in enumerate(outcomes) if isinstance(error, AudioError)}

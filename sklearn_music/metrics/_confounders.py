@@ -2,6 +2,7 @@
 
 import os
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,7 +207,7 @@ def _of_track(track, sample_rate, offset):
     try:
         if isinstance(track, (str, os.PathLike)):
             stretch = read_audio(track, sample_rate=_SAMPLE_RATE, offset=offset, duration=_SECONDS)
-            found = {"duration": file_length(track, sample_rate=1000) / 1000}
+            found: dict[str, Any] = {"duration": file_length(track, sample_rate=1000) / 1000}
             # Opened here, so that any name of a file will do.
             with open(track, "rb") as file:
                 info = soundfile.info(file)

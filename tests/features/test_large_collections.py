@@ -196,7 +196,8 @@ def test_peak_memory_does_not_grow_with_the_collection(tmp_path, monkeypatch):
 def test_workers_do_not_run_ahead_of_a_slow_disk(tmp_path, count_decoded):
     paths = write_noise(tmp_path, 200)
     extractor = SpectrogramExtractor(**SMALL, n_jobs=2).fit(paths)
-    rows = extractor._outcomes(*extractor._check_tracks(paths, reset=False))
+    tracks, stamps = extractor._check_tracks(paths, reset=False)
+    rows = extractor._outcomes(tracks, stamps, extractor._row_function())
     next(rows)
     time.sleep(0.5)
     assert len(count_decoded) <= 2 * 32
