@@ -8,7 +8,7 @@ from sklearn import config_context
 
 from .._tables import as_labels, by_name, is_clustered
 from ..features import LyricVectorizer
-from ..features._stop_words import BENGALI, ENGLISH
+from ..features.stop_words import BENGALI, ENGLISH
 
 NOISE = "noise"
 
