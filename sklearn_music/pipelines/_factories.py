@@ -19,8 +19,8 @@ from ._skip_missing import SkipMissing
 from ._track_pipeline import TrackPipeline
 
 # 640 frames: a frame stands at either end of the 639 steps.
-_COURSE_PROJECT = {"n_mels": 128, "hop_length": 512, "duration": 639 * 512 / 22050}
-_DEFAULT = {"n_mels": 64, "hop_length": 2048, "duration": 30.0}
+_COURSE_PROJECT: dict[str, Any] = {"n_mels": 128, "hop_length": 512, "duration": 639 * 512 / 22050}
+_DEFAULT: dict[str, Any] = {"n_mels": 64, "hop_length": 2048, "duration": 30.0}
 
 _Fmax: TypeAlias = float | Literal["common"] | None
 _Memory: TypeAlias = str | os.PathLike[str] | joblib.Memory | None

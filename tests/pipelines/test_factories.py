@@ -202,7 +202,7 @@ def no_work(monkeypatch):
     def work(*args, **kwargs):
         raise WorkBegan
 
-    monkeypatch.setattr("sklearn_music.embedding._base.train", work)
+    monkeypatch.setattr("sklearn_music.embedding._base.train_network", work)
     monkeypatch.setattr("sklearn_music.features._track_transformer.read_audio", work)
 
 
