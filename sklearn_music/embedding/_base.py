@@ -8,11 +8,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from .._typing import fit_context
 from ..exceptions import PosteriorCollapseWarning
 from ._fitted import FittedEmbedder
 from ._fitting import check_same_network, check_settings, train_network
@@ -67,7 +67,7 @@ class BaseEmbedder(FittedEmbedder):
 
     _trained_with: dict  # the settings that net_ was built from
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train the network.
 
@@ -101,7 +101,7 @@ class BaseEmbedder(FittedEmbedder):
             warnings.warn(message, category, stacklevel=3)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train the network for one epoch over `X`, on top of what it has learnt.
 

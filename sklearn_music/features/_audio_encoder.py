@@ -6,15 +6,16 @@ import sys
 import threading
 import types
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import joblib
 import joblib.hashing
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from .._docstrings import shared
+from .._typing import fit_context
 from ..exceptions import AudioError
 from ._docstrings import TRACKS
 from ._track_transformer import TrackTransformer
@@ -107,7 +108,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         n_jobs: int | None = None,
         verbose: int = 0,
         memory: AnyPath | joblib.Memory | None = None,
-        on_error: str = "raise",
+        on_error: Literal["raise", "nan"] = "raise",
         model_id: str | None = None,
     ) -> None:
         self.model = model
@@ -121,7 +122,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         self.on_error = on_error
         self.model_id = model_id
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @shared(TRACKS)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the length of the vectors from the first track; check that every track is there.

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
+from .._typing import fit_context
 from ._lyric_features import check_strings, cut, encode, fit_components, make_tfidf, reduce
 from .text import MISSING_LYRICS, why_no_lyrics, words
 
@@ -170,7 +171,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         self.encoder = encoder
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the vocabulary and, with `n_components`, the components.
 
@@ -189,7 +190,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         self._fit(X)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit, and return the features of the same lyrics; the encoder runs once.
 

@@ -10,11 +10,11 @@ from typing import Any, Literal, Self
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._docstrings import shared
+from .._typing import fit_context
 from ..exceptions import AudioError
 from ._bandwidth import (
     common_fmax,
@@ -147,7 +147,7 @@ class SpectrogramExtractor(TrackTransformer):
 
     def __init__(
         self,
-        feature: str = "mel",
+        feature: Literal["mel", "mfcc", "chroma"] = "mel",
         *,
         sample_rate: int = 22050,
         n_mels: int = 128,
@@ -160,12 +160,12 @@ class SpectrogramExtractor(TrackTransformer):
         top_db: float | None = 80.0,
         offset: float = 0.0,
         duration: float | None = None,
-        pooling: str | None = None,
+        pooling: Literal["stats"] | None = None,
         dtype: str | type[np.floating[Any]] = "float32",
         n_jobs: int | None = None,
         verbose: int = 0,
         memory: AnyPath | joblib.Memory | None = None,
-        on_error: str = "raise",
+        on_error: Literal["raise", "nan"] = "raise",
     ) -> None:
         self.feature = feature
         self.sample_rate = sample_rate
@@ -186,7 +186,7 @@ class SpectrogramExtractor(TrackTransformer):
         self.memory = memory
         self.on_error = on_error
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @shared(TRACKS)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the length of the stretch, and check that every track is there.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils._set_output import _safe_set_output
@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from .._docstrings import shared
 from .._tables import is_present
+from .._typing import fit_context
 from ._docstrings import SKIP_MISSING
 
 
@@ -63,7 +64,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
     def __init__(self, estimator: Any):
         self.estimator = estimator
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     @shared(SKIP_MISSING)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator to the samples that are not missing.
@@ -86,7 +87,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         return self
 
     @available_if(_has("fit_predict"))
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     @shared(SKIP_MISSING)
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> NDArray[Any]:
         """Fit, and return the label of each sample.

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._inspection import fitted_with_labels, is_embedder, iter_estimators
 from .._tables import as_pandas, readable
+from .._typing import validate_params
 from ..features import SpectrogramExtractor
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting.projection import Seed, project
