@@ -29,6 +29,9 @@ OF_FUNCTIONS = {
 }
 # What an exception does without: it is raised by others, which document that.
 OF_EXCEPTIONS = {"ES01", "EX01", "SA01", "PR01"}
+# What a class does without that is there to be inherited from.
+OF_BASES = {"EX01", "SA01"}
+BASES = {"BaseEmbedder"}
 # Documented by the comment above it, which Sphinx shows.
 CONSTANTS = {"CLUSTERING_SCORERS"}
 
@@ -66,7 +69,9 @@ def own_members(cls):
 
 def ignored_codes(name, found):
     if inspect.isclass(found):
-        return OF_EXCEPTIONS if issubclass(found, Exception) else set()
+        if issubclass(found, Exception):
+            return OF_EXCEPTIONS
+        return OF_BASES if found.__name__ in BASES else set()
     is_member = name.split(".")[-2][0].isupper()
     return OF_MEMBERS.keys() if is_member else OF_FUNCTIONS.keys()
 
