@@ -142,7 +142,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         ValueError
             If `memory` is set, but the cache can't identify the model without a `model_id`.
         """
-        vector_of = self._row_function(in_fit=True)
+        vector_of = self._vector_function()
         tracks, stamps = self._check_tracks(X, reset=True)
         failures = failures_of(stamps)
         for i, (track, stamp) in enumerate(zip(tracks, stamps, strict=True)):
@@ -163,37 +163,47 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         n_samples = None if self.duration is None else self._n_samples_of(self.duration)
         return by_id, self.model_id if by_id else _hash_of(self.model), n_samples
 
-    def _row_function(self, *, in_fit: bool = False) -> Callable[[Any, Any], NDArray[np.float32]]:
-        """Return the function from a track to its vector, which `fit` does not check further."""
+    def _vector_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
+        """Return the function from a track to what the model returns for it."""
         has_cache = getattr(self._check_memory(), "location", "unknown")
         identity = self._identity() if has_cache else None
         compute = self._track_function()
         model, sample_rate = self.model, int(self.sample_rate)
         duration = None if self.duration is None else float(self.duration)
         n_samples = None if duration is None else self._n_samples_of(duration)
+
+        def vector(track, stamp):
+            def encode(waveform):
+                return _encode(waveform[:n_samples], model, sample_rate, _name(stamp))
+
+            return compute(track, stamp, duration=duration, identity=identity, function=encode)
+
+        return vector
+
+    def _row_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
+        vector_of = self._vector_function()
         largest = np.finfo(self.dtype).max
 
         def row(track, stamp):
-            name = "the waveform" if stamp is None else repr(stamp.path)
-
-            def encode(waveform):
-                return _encode(waveform[:n_samples], model, sample_rate, name)
-
-            vector = compute(track, stamp, duration=duration, identity=identity, function=encode)
-            if not in_fit and len(vector) != self.n_components_:
+            vector = vector_of(track, stamp)
+            if len(vector) != self.n_components_:
                 raise AudioError(
-                    f"the model returned {len(vector)} numbers for {name}, but "
+                    f"the model returned {len(vector)} numbers for {_name(stamp)}, but "
                     f"{self.n_components_} for the first track of fit. Pool what it returns, "
                     "over time for example."
                 )
-            if not in_fit and np.abs(vector).max() > largest:
+            if np.abs(vector).max() > largest:
                 raise AudioError(
-                    f"the model returned numbers beyond ±{largest:g} for {name}, the largest of "
-                    f'dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
+                    f"the model returned numbers beyond ±{largest:g} for {_name(stamp)}, the "
+                    f'largest of dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
                 )
             return vector
 
         return row
+
+
+def _name(stamp: Any) -> str:
+    return "the waveform" if stamp is None else repr(stamp.path)
 
 
 def _encode(
