@@ -137,5 +137,6 @@ class ClusterCompositionDisplay(Display):
         self.ax_.set_xticks(range(n_labels), columns, **font, **slanted)
         self.ax_.set_ylabel(names[0], **font)
         self.ax_.set_xlabel(names[1], **font)
-        self.figure_.colorbar(image, ax=self.ax_, format="{x:.0%}", label="share of the cluster")
+        bar = self.figure_.colorbar(image, ax=self.ax_, label="share of the cluster")
+        bar.ax.yaxis.set_major_formatter("{x:.0%}")
         return self

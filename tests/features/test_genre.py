@@ -13,36 +13,10 @@ from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import (
-    check_dataframe_column_names_consistency,
-    check_param_validation,
-    check_set_output_transform_pandas,
-    check_transformer_get_feature_names_out_pandas,
-    parametrize_with_checks,
-)
 
 from sklearn_music import GenreEncoder
 
 LABELS = ["Rock|Pop", "Hip-Hop", None, "pop", "hip hop", "Rock"]
-
-
-@parametrize_with_checks([GenreEncoder()])
-def test_common_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning")
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_dataframe_column_names_consistency,
-        check_param_validation,
-        check_set_output_transform_pandas,
-        check_transformer_get_feature_names_out_pandas,
-    ],
-)
-def test_further_checks(check):
-    check("GenreEncoder", GenreEncoder())
 
 
 def test_block():

@@ -16,13 +16,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils.estimator_checks import (
-    check_dataframe_column_names_consistency,
-    check_param_validation,
-    check_set_output_transform_pandas,
-    check_transformer_get_feature_names_out_pandas,
-    parametrize_with_checks,
-)
 
 from sklearn_music import LyricVectorizer
 from sklearn_music.features.stop_words import BENGALI, ENGLISH
@@ -468,20 +461,7 @@ def test_bad_parameters(parameters, message):
         LyricVectorizer(**parameters).fit(LYRICS)
 
 
-# scikit-learn's conventions. For estimators of text its common checks stop short of most.
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_common_checks_for_text():
-    for _, check in parametrize_with_checks([LyricVectorizer()]).args[1]:
-        check(LyricVectorizer())
-    for check in (
-        check_dataframe_column_names_consistency,
-        check_param_validation,
-        check_set_output_transform_pandas,
-        check_transformer_get_feature_names_out_pandas,
-    ):
-        check("LyricVectorizer", LyricVectorizer())
+# scikit-learn's conventions: of its common checks, most stop short of estimators of text.
 
 
 def test_parameters_are_left_alone(vectorizer):
