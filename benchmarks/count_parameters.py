@@ -9,7 +9,7 @@ Usage: python benchmarks/count_parameters.py
 
 from torch import nn
 
-from sklearn_music.embedding._networks import ConvNetwork
+from sklearn_music.embedding.nn import ConvModule
 
 
 def main():
@@ -25,10 +25,15 @@ def main():
         nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
         nn.ConvTranspose2d(32, 1, 3, stride=2, padding=1, output_padding=1),
     ]
-    ours = ConvNetwork(128 * 640, 128, (128, 640), (32, 64, 128))
+    ours = ConvModule(128 * 640, 128, (128, 640), (32, 64, 128))
     print("| | parameters |\n|---|---:|")
     for name, modules in (("course project", layers), ("ConvVAE", [ours])):
-        n_weights = sum(weights.numel() for module in modules for weights in module.parameters())
+        n_weights = sum(
+            weights.numel()
+            for module in modules
+            for weight, weights in module.named_parameters()
+            if weight != "log_scale"  # of the contrastive loss, which a ConvVAE does not have
+        )
         print(f"| {name} | {n_weights:,} |")
 
 
