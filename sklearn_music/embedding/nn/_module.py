@@ -21,7 +21,8 @@ class VAEModule(nn.Module):
     A sample is laid out as the input, then `n_condition` columns of the condition. The decoder is
     conditioned on it, the encoder only with `encode_condition`. The prior is a mixture of
     `n_clusters` Gaussians, or the standard normal. Without `temperature`, the similarity of the
-    contrastive terms is heavy-tailed, else a cosine. The other parameters are the estimators'.
+    contrastive terms is heavy-tailed, else a cosine; with `contrastive_weight=None` there are
+    none. The other parameters are the estimators'.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class VAEModule(nn.Module):
         free_bits: float = 0.0,
         decoder_variance: str = "unit",
         total_correlation: float = 0.0,
-        contrastive_weight: float = 0.0,
+        contrastive_weight: float | None = None,
         cross_modal_weight: float = 0.0,
         temperature: float | None = None,
     ) -> None:
@@ -51,16 +52,18 @@ class VAEModule(nn.Module):
         self.total_correlation = total_correlation
         self.temperature = temperature
         self.pair_weights = {
-            "contrastive": contrastive_weight,
-            "cross_modal": contrastive_weight * cross_modal_weight,
+            "contrastive": contrastive_weight or 0.0,
+            "cross_modal": (contrastive_weight or 0.0) * cross_modal_weight,
         }
         self.prior: StandardNormalPrior = (
             StandardNormalPrior()
             if n_clusters is None
             else GaussianMixturePrior(n_clusters, n_components)
         )
-        # Always there, so that a warm start can turn the contrastive term on.
-        self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
+        self.log_scale = None
+        if contrastive_weight is not None and temperature is None:
+            # With a weight of 0 too, so that a warm start can turn the contrastive term on.
+            self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
         self.log_variance = None
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -148,9 +151,9 @@ class VAEModule(nn.Module):
         return LossOutput(loss, {name: term.detach() for name, term in terms.items()}, sums)
 
     def _similarity(self, pair: Pair) -> Tensor:
-        if self.temperature is None:
-            return heavy_tailed_similarity(*pair, self.log_scale)
-        return cosine_similarity(*pair, self.temperature)
+        if self.temperature is not None:
+            return cosine_similarity(*pair, self.temperature)
+        return heavy_tailed_similarity(*pair, self.log_scale)
 
     @torch.no_grad()
     def elbo(self, x: Tensor, nodes: Tensor, variance: float = 1.0) -> Tensor:
