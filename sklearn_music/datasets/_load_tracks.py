@@ -1,7 +1,6 @@
 """`load_tracks`: a table of tracks beside a folder of audio files."""
 
 import os
-import re
 import unicodedata
 import warnings
 from collections import Counter
@@ -16,12 +15,11 @@ import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
 from ..exceptions import AudioError
-from ..features._track_transformer import in_threads
 from ..features.audio import check_waveform, file_stamp, read_audio
+from ..features.text import why_no_lyrics, words
+from ..features.workers import in_threads
 from ._read_table import COLUMNS, as_table, check_names, read_table
 
-SPREADSHEET_ERROR = re.compile(r"#(ERROR|NAME|REF|VALUE|N/A|NULL|DIV/0|NUM|SPILL|CALC)[!?]?", re.I)
-INSTRUMENTAL = re.compile(r"\W*instrumental\W*", re.I)
 LONGEST_WORD = 30  # letters; a longer run is a line in a script that has no spaces
 N_SHOWN = 10
 
@@ -93,7 +91,7 @@ def load_tracks(
     -----
     Lyrics become None, for these reasons:
 
-    - "missing": empty, or white space;
+    - "missing": empty, white space, or "NA", "None", "[No lyrics]" and the like;
     - "instrumental": "[Instrumental]" and the like;
     - "spreadsheet error": "#ERROR!", "#NAME?", "#REF!", "#VALUE!", "#N/A", ...;
     - "no words": no letter in any script, such as "? ? ?", or notes and zero-width spaces;
@@ -296,33 +294,10 @@ def _clean_lyrics(texts: Any) -> tuple[list[str | None], dict[str, int]]:
     return lyrics, dict(Counter(filter(None, reasons)).most_common())
 
 
-def _why_no_lyric(text):
+def _why_no_lyric(text: Any) -> str | None:
     """Return why a text is no lyric, or None if it is one."""
-    if text is None or (not isinstance(text, str) and pd.isna(text)) or not str(text).strip():
-        return "missing"
-    text = str(text)
-    if SPREADSHEET_ERROR.fullmatch(text.strip()):
-        return "spreadsheet error"
-    if INSTRUMENTAL.fullmatch(text):
-        return "instrumental"
-    words = set(_words(text))
-    if not words:
-        return "no words"
-    if len(words) == 1 and len(words.pop()) <= LONGEST_WORD:
-        return "one word"
-    return None
-
-
-def _words(text):
-    """Split a text of any script into its words: letters with their combining marks."""
-
-    def keep(character):
-        category = unicodedata.category(character)
-        if category[0] in "LM":
-            return character
-        # Bangla joins letters by invisible marks (Cf), English by an apostrophe.
-        return "" if category == "Cf" or character in "'’" else " "
-
-    words = "".join(map(keep, text.casefold())).split()
-    # What makes an emoji of a symbol is a mark too.
-    return [word for word in words if any(map(str.isalpha, word))]
+    reason = why_no_lyrics(text)
+    if reason is not None:
+        return reason
+    found = set(words(str(text)))
+    return "one word" if len(found) == 1 and len(found.pop()) <= LONGEST_WORD else None

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import check_consistent_length
 
 from .._docstrings import shared
-from .._tables import as_objects, as_pandas, is_clustered, is_missing, readable
-from ..features import LyricVectorizer
+from .._tables import as_objects, as_pandas, is_clustered, readable
 from ..features.audio import as_floats, check_waveform, file_length, read_audio
+from ..features.text import why_no_lyrics
 from ._docstrings import TEXTS
 
 # A property is strong in a cluster if its share exceeds that elsewhere by this much, ...
@@ -190,11 +190,8 @@ def _properties(tracks, sample_rate, offset, n_jobs):
     """Return each property of the tracks, None where it isn't known."""
     properties: dict[str, list] = {}
     if "lyrics" in tracks and len(tracks):
-        lyrics = as_objects(tracks["lyrics"])
-        missing = is_missing(lyrics)
-        texts = [None if m else str(text) for text, m in zip(lyrics, missing, strict=True)]
-        _, present = LyricVectorizer()._check_lyrics(texts)
-        properties["lyrics"] = np.where(present, "present", "missing").tolist()
+        reasons = map(why_no_lyrics, as_objects(tracks["lyrics"]))
+        properties["lyrics"] = ["present" if reason is None else "missing" for reason in reasons]
     if "audio" in tracks:
         audio = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_of_track)(track, sample_rate, offset) for track in tracks["audio"]
@@ -207,7 +204,7 @@ def _of_track(track: Any, sample_rate: int, offset: float) -> dict[str, Any]:
     try:
         if isinstance(track, (str, os.PathLike)):
             stretch = read_audio(track, sample_rate=_SAMPLE_RATE, offset=offset, duration=_SECONDS)
-            found = {"duration": file_length(track, sample_rate=1000) / 1000}
+            found: dict[str, Any] = {"duration": file_length(track, sample_rate=1000) / 1000}
             # Opened here, so that any name of a file will do.
             with open(track, "rb") as file:
                 info = soundfile.info(file)

@@ -108,7 +108,7 @@ def _check_columns(features: ColumnTransformer, X: Any) -> None:
                 )
         if is_lyrics:
             try:
-                block.check_early(X[wanted[0]])
+                block.check_lyrics(X[wanted[0]])
             except ValueError as error:
                 raise ValueError(f"{error} {remedy}") from error
 

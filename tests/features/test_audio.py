@@ -450,7 +450,7 @@ def test_odd_names_of_files(tmp_path):
     good = str(tmp_path / "good.wav")
     for make in (
         lambda **kwargs: SpectrogramExtractor(n_mels=8, **kwargs),
-        lambda **kwargs: AudioEncoder(lambda waveform, rate: [waveform.std()], **kwargs),
+        lambda **kwargs: AudioEncoder(lambda waveform, _: [waveform.std()], model_id="a", **kwargs),
     ):
         for memory in (None, str(tmp_path / "cache")):
             with warnings.catch_warnings():
