@@ -146,7 +146,7 @@ class _Candidate(dict):
         self.estimator = clone(estimator).set_params(**clone(params, safe=False))
         parts, paths = named_estimators(self.estimator), _embedders(self.estimator)
         if len(paths) != 1:
-            self.reason = f"{len(paths)} embedders in the estimator"
+            self.reason = f"{len(paths)} embedders in the estimator" if paths else _NO_EMBEDDER
             return
         self.path, self.reason = paths[0], None
         names = self.path.split("__") if self.path else []
