@@ -1,5 +1,7 @@
 """What all modules share: the pass through the network, and the loss."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -60,7 +62,7 @@ class VAEModule(nn.Module):
             if n_clusters is None
             else GaussianMixturePrior(n_clusters, n_components)
         )
-        self.log_scale = None
+        self.log_scale: Any = None
         if contrastive_weight is not None and temperature is None:
             # With a weight of 0 too, so that a warm start can turn the contrastive term on.
             self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -126,7 +128,7 @@ class VAEModule(nn.Module):
         return Outputs(posterior, z, error, self.n_observed(x, auxiliary_weight))
 
     def loss(
-        self, outputs: Outputs, kl_weight: float = 1.0, n_samples: int | None = None
+        self, outputs: Outputs, kl_weight: float | Tensor = 1.0, n_samples: int | None = None
     ) -> LossOutput:
         """Return the negative ELBO and the further terms, averaged over the batch.
 
@@ -151,9 +153,9 @@ class VAEModule(nn.Module):
         return LossOutput(loss, {name: term.detach() for name, term in terms.items()}, sums)
 
     def _similarity(self, pair: Pair) -> Tensor:
-        if self.temperature is not None:
-            return cosine_similarity(*pair, self.temperature)
-        return heavy_tailed_similarity(*pair, self.log_scale)
+        if self.temperature is None:
+            return heavy_tailed_similarity(*pair, self.log_scale)
+        return cosine_similarity(*pair, self.temperature)
 
     @torch.no_grad()
     def elbo(self, x: Tensor, nodes: Tensor, variance: float = 1.0) -> Tensor:
