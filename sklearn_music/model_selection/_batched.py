@@ -197,13 +197,12 @@ class _Plan:
     def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
         """Announce the fits; return how many networks are trained separately, by the reason."""
         self.memory.is_open = True
-        reasons = Counter(
+        reasons = [
             candidate.reason or self._announce(candidate, X, y, train)
             for candidate, (train, _) in product(self.candidates, splits)
-        )
+        ]
         self.memory.is_open = False
-        del reasons[None]
-        return reasons
+        return Counter(reason for reason in reasons if reason is not None)
 
     def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
         from ..embedding.training import fingerprint
