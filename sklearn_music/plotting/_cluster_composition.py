@@ -11,9 +11,8 @@ from sklearn.utils.validation import check_consistent_length
 from .._docstrings import shared
 from .._inspection import embed_and_cluster
 from .._tables import by_name, is_clustered
-from ._display import Display
+from ._display import Display, number_groups
 from ._docstrings import TEXTS
-from ._groups import number_groups
 from .style import font_families, plain
 
 
