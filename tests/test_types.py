@@ -278,7 +278,7 @@ RESULTS = {
     "pipelines.make_track_vae_pipeline()": "TrackPipeline",
     "LatentSpaceDisplay.from_predictions([[0]], [0])": "LatentSpaceDisplay",
     "LatentSpaceDisplay.from_predictions([[0]], [0]).plot()": "LatentSpaceDisplay",
-    "ClusterReport(VAE(), pd.DataFrame())": "ClusterReport",
+    "ClusterReport(pipelines.make_pca_pipeline(), pd.DataFrame())": "ClusterReport",
     "BatchedGridSearchCV(VAE(), {}).fit([[0]])": "BatchedGridSearchCV",
 }
 
