@@ -3,7 +3,11 @@
 import inspect
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import product
+from types import SimpleNamespace
+from typing import Any, Self
 
 import joblib
 import numpy as np
@@ -11,19 +15,17 @@ from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
-    ClusterMixin,
     TransformerMixin,
     clone,
     is_clusterer,
 )
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
 from .._inspection import is_embedder, named_estimators
-from ..embedding.training import VmappedFits, fingerprint
 
 # How many numbers the embedders may be fitted on, in all folds and settings of the steps before,
 # since all of them are in memory at the same time: 2 GiB.
@@ -33,20 +35,20 @@ _NO_EMBEDDER = "no embedder in the estimator"
 
 
 class BatchedSearch(BaseSearchCV):
-    """What makes one of scikit-learn's searches a batched one.
+    """Makes one of scikit-learn's searches a batched one.
 
-    Before the candidates are fitted on the folds, it is found out what the embedder of each
-    will be fitted on. Then the search goes its way, and a fit finds what comes before its
-    embedder, and its embedder's network, made already.
+    Before the fits, it finds out what the embedder of each candidate will be fitted on in each
+    fold. Then scikit-learn's search goes on. Its fits find their networks, and the output of the
+    steps before, ready-made.
     """
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or DataFrame
-            The rows, as the estimator takes them.
+            The samples, as the estimator takes them.
         y : array-like of shape (n_samples,), default=None
             Labels, for the scorers that need them.
         **params : dict of str -> object
@@ -65,36 +67,25 @@ class BatchedSearch(BaseSearchCV):
         with joblib.parallel_config("threading") if in_threads else nullcontext():
             return super().fit(X, y, **params)
 
-    def _run_search(self, evaluate_candidates, callback_ctx=None):
-        # For all rounds, where a search has several.
-        memory = _Memory()
-        inputs: dict = {}
-        says_why = True
+    def _run_search(self, evaluate_candidates: Callable, callback_ctx: Any = None) -> None:
+        plan = _Plan()
 
-        def evaluate(candidate_params, cv=None, more_results=None, **kwargs):
-            batch = _Batch(self.estimator, candidate_params, memory)
+        def split(X: Any, y: Any = None, **params: Any) -> list:
+            # Before 1.9, what scikit-learn has made of `cv` is a variable of its fit.
+            cv = (
+                getattr(self, "_checked_cv_orig", None)
+                or inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
+            )
+            splits = list(cv.split(X, y, **params))
+            self._check_scorable(X, y, splits)
+            self._report(plan, plan.announce(X, y, splits))
+            return splits
 
-            def foresee(X, y, splits):
-                nonlocal says_why
-                self._check_scorable(X, y, splits)
-                reasons = batch.foresee(X, y, splits, inputs)
-                if self.verbose:
-                    print(f"Training {len(batch.stacks)} networks together")
-                    for reason, n_fits in reasons.items():
-                        print(f"Training {n_fits} alone: {reason}")
-                if says_why and batch.obstacles and not len(batch.stacks):
-                    name = type(self).__name__
-                    warnings.warn(
-                        f"{name} trains every network separately here, and is no faster than "
-                        f"{name.removeprefix('Batched')}, whose n_jobs are processes "
-                        f"({'; '.join(sorted(batch.obstacles))}).",
-                        stacklevel=2,
-                    )
-                says_why = False
-
-            cv = _Watched(cv or self._splitter(evaluate_candidates), foresee)
-            with batch.stacks.offered():
-                results = evaluate_candidates(batch.candidates, cv, more_results, **kwargs)
+        def evaluate(candidate_params: Any, **kwargs: Any) -> dict:
+            plan.candidates = [_Candidate(self.estimator, p, plan.memory) for p in candidate_params]
+            with plan.fits.offered():
+                cv = SimpleNamespace(split=split)
+                results = evaluate_candidates(plan.candidates, cv, **kwargs)
             results["params"] = [dict(params) for params in results["params"]]
             return results
 
@@ -104,59 +95,39 @@ class BatchedSearch(BaseSearchCV):
             super()._run_search(evaluate, **kwargs)
         finally:
             # A scorer may have kept a fitted estimator.
-            memory.clear()
+            plan.memory.results.clear()
 
-    def _check_scorable(self, X, y, splits):
+    def _check_scorable(self, X: Any, y: Any, splits: list) -> None:
         """Raise what a scorer of clusters says of the labels, before there are clusters.
 
         One fold without a score leaves all candidates without a mean, unless `error_score`
         is a number.
         """
-        if not is_clusterer(self.estimator) or not (
-            self.error_score == "raise" or np.isnan(self.error_score)
-        ):
+        has_score = self.error_score != "raise" and not np.isnan(self.error_score)
+        if has_score or not is_clusterer(self.estimator):
             return
+        one_cluster = DummyClassifier(strategy="constant", constant=0).fit([[0]], [0])
         scorers, _ = self._get_scorers()
         for scorer in getattr(scorers, "_scorers", {"score": scorers}).values():
             if isinstance(scorer, _BaseScorer):
                 for _, test in splits:
-                    rows = [None if part is None else _safe_indexing(part, test) for part in (X, y)]
-                    scorer(_OneCluster(), *rows)
+                    scorer(one_cluster, _take(X, test), _take(y, test))
 
-    def _splitter(self, evaluate_candidates):
-        """Return what scikit-learn has made of `cv`."""
-        if hasattr(self, "_checked_cv_orig"):
-            return self._checked_cv_orig
-        # Before 1.9, a variable of its fit.
-        return inspect.getclosurevars(evaluate_candidates).nonlocals["cv_orig"]
-
-
-class _OneCluster(ClusterMixin, BaseEstimator):
-    """Stands where a fitted estimator will be: all samples are in one cluster."""
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def fit(self, X, y=None):
-        """Make it an estimator, for scorers that check."""
-        raise NotImplementedError
-
-    def predict(self, X):
-        """Return zeros."""
-        return np.zeros(_num_samples(X), dtype=int)
-
-
-class _Watched:
-    """A splitter that tells somebody of the rows and the folds, before the search goes on."""
-
-    def __init__(self, cv, tell):
-        self.cv = cv
-        self.tell = tell
-
-    def split(self, X, y=None, **params):
-        splits = list(self.cv.split(X, y, **params))
-        self.tell(X, y, splits)
-        return splits
+    def _report(self, plan: "_Plan", reasons: Counter[str]) -> None:
+        """Say what is trained together, what is not, and why."""
+        if self.verbose:
+            print(f"Training {len(plan.fits)} networks together")
+            for reason, n_fits in reasons.items():
+                print(f"Training {n_fits} separately: {reason}")
+        obstacles = sorted(reasons.keys() - {_NO_EMBEDDER})
+        if obstacles and not len(plan.fits):
+            name = type(self).__name__
+            plain = name.removeprefix("Batched")
+            warnings.warn(
+                f"{name} can't train any networks together here ({'; '.join(obstacles)}). "
+                f"It is no faster than {plain}: use {plain}, whose n_jobs are processes.",
+                stacklevel=2,
+            )
 
 
 class _Candidate(dict):
@@ -165,196 +136,142 @@ class _Candidate(dict):
     scikit-learn clones the parameters for each fit, and reports those that it has cloned.
     """
 
-    def __init__(self, params, estimator, memory):
+    def __init__(self, estimator: Any, params: Any, memory: "_Memory") -> None:
         super().__init__(params)
-        self.memories = {}
+        self.memories: dict = {}
+        self.path = ""
+        self.reason: str | None = _NO_EMBEDDER
         if not any(map(_embedders, (estimator, *params.values()))):
-            # Then it is scikit-learn's search, which does nothing else with the estimator.
-            self.reason: str | None = _NO_EMBEDDER
+            return  # it is scikit-learn's search, which does nothing else with the estimator
+        self.estimator = clone(estimator).set_params(**clone(params, safe=False))
+        parts, paths = named_estimators(self.estimator), _embedders(self.estimator)
+        if len(paths) != 1:
+            self.reason = f"{len(paths)} embedders in the estimator"
             return
-        self.estimator = clone(estimator)
-        if params:
-            self.estimator.set_params(**clone(params, safe=False))
-        self.path, around, self.reason = _find_embedder(self.estimator)
-        self.memories = {
-            f"{name}__memory".removeprefix("__"): memory
-            for name, part in around.items()
-            if isinstance(part, Pipeline) and part.memory is None
-        }
-        if self.memories:
-            self.estimator.set_params(**self.memories)
+        self.path, self.reason = paths[0], None
+        names = self.path.split("__") if self.path else []
+        for name in ("__".join(names[:i]) for i in range(len(names))):
+            if getattr(parts[name], "n_jobs", None) not in (None, 1):
+                self.reason = f"n_jobs={parts[name].n_jobs} of {name or 'the estimator'}"
+            if isinstance(parts[name], Pipeline) and parts[name].memory is None:
+                self.memories[f"{name}__memory".removeprefix("__")] = memory
+        self.estimator.set_params(**self.memories)
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> dict:
         return {**clone(dict(self), safe=False), **self.memories}
 
+    def embedder(self) -> Any:
+        """Return its embedder, not fitted."""
+        return clone(named_estimators(self.estimator)[self.path])
 
-class _Batch:
-    """Candidates of a search, and what their fits have in common."""
-
-    def __init__(self, estimator, candidate_params, memory):
-        self.memory = memory
-        self.stacks = VmappedFits()
-        self.candidates = [_Candidate(params, estimator, memory) for params in candidate_params]
-        self.obstacles = set()  # to training together: reasons that are no errors
-
-    def foresee(self, X, y, splits, inputs):
-        """Find out what the embedders will be fitted on.
-
-        Parameters
-        ----------
-        X, y : array-like
-            The rows of the search, and their labels or None.
-        splits : list of (train, test)
-            The folds.
-        inputs : dict
-            What embedders were found to be fitted on before; the new ones are added.
-
-        Returns
-        -------
-        reasons : Counter
-            How many networks can't be trained with others, by why that is so.
-        """
-        self.memory.is_open = True
-        folds = [fingerprint(train) for train, _ in splits]
-        reasons: Counter[str] = Counter()
-        for params in self.candidates:
-            if params.reason is not None:
-                reasons[params.reason] += len(splits)
-                self.obstacles |= {params.reason} - {_NO_EMBEDDER}
-                continue
-            candidate, path = params.estimator, params.path
-            # Candidates that differ in nothing else have the same input.
-            own = f"{path}__" if path else ""
-            others: object = fingerprint({n: v for n, v in params.items() if not n.startswith(own)})
-            others = others or object()  # equal to nothing else
-            for fold, (train, _) in zip(folds, splits, strict=True):
-                if (others, fold) not in inputs:
-                    rows = [_safe_indexing(part, train) for part in (X, y) if part is not None]
-                    inputs[others, fold] = self._input(candidate, path, *rows)
-                X_fold, reason = inputs[others, fold]
-                if reason is None:
-                    embedder = clone(candidate.get_params()[path] if path else candidate)
-                    reason = self.stacks.add(embedder, X_fold)
-                if isinstance(reason, Exception):
-                    # The fit will raise it, where it belongs.
-                    reasons[f"{type(reason).__name__}: {reason}"] += 1
-                elif reason is not None:
-                    reasons[reason] += 1
-                    self.obstacles.add(reason)
-        self.memory.is_open = False
-        return reasons
-
-    def _input(self, candidate, path, *rows):
-        """Return what a candidate fits its embedder on, or else why it is not to be known."""
-        if not self.memory.is_full:
-            X_fold, reason = _input(candidate, path, *rows)
-            self.memory.sizes[id(X_fold)] = getattr(X_fold, "size", 0)
-        if self.memory.is_full:
-            return None, f"more than {_N_NUMBERS:,} numbers in the folds"
-        return X_fold, reason
+    def input(self, X: Any, y: Any) -> Any:
+        """Return what its embedder is fitted on where it is fitted on X, or None if it fails."""
+        if not self.path:
+            return X
+        try:
+            clone(self.estimator).set_params(**{self.path: _Probe()}).fit(X, y)
+        except _ReachedError as reached:
+            return reached.args[0]
+        except Exception:
+            pass  # the fit will raise it, where it belongs
+        return None
 
 
-def _embedders(estimator):
+def _embedders(estimator: Any) -> list[str]:
     """Return the names of the embedders in an estimator, or in a parameter's value."""
     return [name for name, part in named_estimators(estimator).items() if is_embedder(part)]
 
 
-def _find_embedder(estimator):
-    """Return the name of the one embedder in it, and the parts around it by name.
+class _Plan:
+    """The candidates of a search, and the fits to come."""
 
-    And None, or why its network can't be trained together with others.
-    """
-    paths = _embedders(estimator)
-    if not paths:
-        return None, {}, _NO_EMBEDDER
-    if len(paths) > 1:
-        return None, {}, f"{len(paths)} embedders in the estimator"
-    parts = named_estimators(estimator)
-    names = paths[0].split("__")
-    around = {name: parts[name] for name in ("__".join(names[:i]) for i in range(len(names)))}
-    for name, part in around.items():
-        if getattr(part, "n_jobs", None) not in (None, 1):
-            return None, {}, f"n_jobs={part.n_jobs} of {name or 'the estimator'}"
-    return paths[0], around, None
+    candidates: list[_Candidate]
+
+    def __init__(self) -> None:
+        from ..embedding.training import VmappedFits
+
+        self.fits = VmappedFits()
+        self.memory = _Memory()
+        self.inputs: dict = {}
+
+    def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
+        """Announce the fits; return how many networks are trained separately, by the reason."""
+        self.memory.is_open = True
+        reasons = Counter(
+            candidate.reason or self._announce(candidate, X, y, train)
+            for candidate, (train, _) in product(self.candidates, splits)
+        )
+        self.memory.is_open = False
+        del reasons[None]
+        return reasons
+
+    def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
+        from ..embedding.training import fingerprint
+
+        # Candidates that differ in nothing else have the same input.
+        own = f"{candidate.path}__" if candidate.path else ""
+        others = {name: value for name, value in candidate.items() if not name.startswith(own)}
+        key = fingerprint(others, train) or object()  # equal to nothing else
+        if key not in self.inputs and self.memory.is_open:
+            self.inputs[key] = candidate.input(_take(X, train), _take(y, train))
+            if sum(getattr(each, "size", 0) for each in self.inputs.values()) > _N_NUMBERS:
+                self.memory.is_open = False
+                del self.inputs[key]
+        if key not in self.inputs:
+            return f"more than {_N_NUMBERS:,} numbers in the folds"
+        X_fold = self.inputs[key]
+        return None if X_fold is None else self.fits.add(candidate.embedder(), X_fold)
 
 
-def _input(estimator, path, X, y=None):
-    """Return what an estimator fits its embedder on, or else why it does not."""
-    if not path:
-        return X, None
-    estimator = clone(estimator).set_params(**{path: _Probe()})
-    try:
-        estimator.fit(X, y)
-    except _ReachedError as reached:
-        return reached.X, None
-    except Exception as error:
-        return None, error
-    return None, "the estimator does not fit its embedder"
+def _take(samples: Any, indices: Any) -> Any:
+    return None if samples is None else _safe_indexing(samples, indices)
 
 
 class _ReachedError(Exception):
-    def __init__(self, X):
-        super().__init__(X)
-        self.X = X
+    """Raised with what an embedder is fitted on."""
 
 
 class _Probe(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Stands where an embedder will, and hands out what it is fitted on."""
+    """Stands where an embedder will be."""
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Any:
         raise _ReachedError(X)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Make it a transformer, for pipelines that check."""
         raise NotImplementedError
 
 
 class _Memory:
-    """What the steps of pipelines gave for what they were given: a joblib.Memory in memory.
+    """A joblib.Memory in memory: what the steps of pipelines gave for what they were given.
 
     It is filled before the fits, and only read in them.
     """
 
-    def __init__(self):
-        self.is_open = True
-        self.sizes = {}  # of what embedders will be fitted on, by identity
-        self._results = {}
+    def __init__(self) -> None:
+        self.is_open = False
+        self.results: dict = {}
 
-    @property
-    def is_full(self):
-        """Whether there are as many numbers as may be."""
-        return sum(self.sizes.values()) > _N_NUMBERS
-
-    def cache(self, function, ignore=()):
+    def cache(self, function: Callable, ignore: Any = ()) -> Callable:
         """Return a function that has its results from here, where they are."""
+        from ..embedding.training import fingerprint
 
-        def cached(*args, **kwargs):
+        def cached(*args: Any, **kwargs: Any) -> Any:
             key = fingerprint(args, {n: v for n, v in kwargs.items() if n not in ignore})
-            if key in self._results:
-                return _copied(self._results[key])
-            result = function(*args, **kwargs)
-            if self.is_open and not self.is_full and key is not None:
-                self._results[key] = _copied(result)
-            return result
+            if key not in self.results:
+                result = function(*args, **kwargs)
+                if not self.is_open or key is None:
+                    return result
+                self.results[key] = result
+            X, transformer = self.results[key]
+            # A copy, since the next step may work in place.
+            return (X.copy() if hasattr(X, "copy") else X), transformer
 
         return cached
 
-    def clear(self):
-        """Forget all results."""
-        self._results.clear()
-
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> "_Memory":
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         # Neither a hash nor a copy in another process needs what is in it.
         return _Memory, ()
-
-    def __repr__(self):
-        return "shared"
-
-
-def _copied(result):
-    """Return a result of a step with a copy of the data: the next step may work in place."""
-    X, transformer = result
-    return (X.copy() if hasattr(X, "copy") else X), transformer

@@ -1,21 +1,25 @@
 """A search over the whole set."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples
 
 
 class NoSplit(BaseCrossValidator):
-    """One fold, of all rows: fitted on them, and scored on the same ones.
+    """Splitter with one fold: a search fits on all samples, and scores the same ones.
 
-    For ``cv=`` of a search where all tracks are to be clustered and none are to come. What
-    is lost are the held-out rows: a model that learnt the rows by heart is scored by the
-    same rows. That matters little to a silhouette or a stability, and much to a likelihood:
-    search by `elbo_scorer` with ``cv=5``, say.
+    Use it as ``cv=`` of a search where all tracks are to be clustered and none are to come.
+    Without held-out samples, a model that learnt the samples by heart is scored by the same
+    samples. That matters little to a silhouette or a stability, and much to a likelihood: with
+    `elbo_scorer`, search with ``cv=5``, for example.
 
     See Also
     --------
-    sklearn_music.metrics.stability_score : Needs no held-out rows.
+    sklearn_music.metrics.stability_score : Needs no held-out samples.
     sklearn_music.metrics.silhouette_scorer : Needs no labels.
 
     Examples
@@ -36,7 +40,7 @@ class NoSplit(BaseCrossValidator):
     {'n_clusters': 3}
     """
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds: 1.
 
         Parameters
@@ -51,20 +55,22 @@ class NoSplit(BaseCrossValidator):
         """
         return 1
 
-    def split(self, X, y=None, groups=None):
-        """Yield all rows, for training and for testing.
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield all samples, for training and for testing.
 
         Parameters
         ----------
         X : array-like of length n_samples
-            The rows.
+            The samples.
         y, groups : object
             Ignored.
 
         Yields
         ------
         train, test : ndarray of shape (n_samples,)
-            The numbers of all rows, twice.
+            The numbers of all samples, twice.
         """
-        rows = np.arange(_num_samples(X))
-        yield rows, rows.copy()
+        samples = np.arange(_num_samples(X))
+        yield samples, samples.copy()

@@ -24,14 +24,8 @@ _N_RUNS = 32
 class Samples(Dataset):
     """Samples: on the device if it can hold them, else in the host's memory or on disk.
 
-    Parameters
-    ----------
-    X : ndarray or OutOfCore of shape (n_samples, n_features)
-        The samples.
-    device : torch.device or str
-        Where the network is trained.
-    positives : ndarray of shape (n_samples, n_positives), default=None
-        Candidates for each sample's positive in the contrastive term.
+    `positives`, (n_samples, n_positives), are candidates for each sample's positive in the
+    contrastive term.
     """
 
     def __init__(
@@ -43,10 +37,6 @@ class Samples(Dataset):
             X = torch.from_numpy(np.require(X, np.float32, ["C", "W"]))
             X = X.to(device) if _fits(X, self.device) else X
         self.X = X
-        self.set_positives(positives)
-
-    def set_positives(self, positives: NDArray[np.int64] | None) -> None:
-        """Set the candidates for each sample's positive."""
         self.positives = None if positives is None else torch.from_numpy(positives)
 
     def __len__(self) -> int:

@@ -10,11 +10,10 @@ difference (benchmarks/bench_rounding.py).
 import copy
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import accumulate, groupby, pairwise
+from itertools import groupby, pairwise
 from pickle import PicklingError
 from typing import Any
 
@@ -25,18 +24,18 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ...exceptions import DivergenceError
-from ..nn import DenseModule, VAEModule
+from ..nn import DenseModule, LossOutput, VAEModule
 from ._data import Batches, Samples
-from ._device import SMALL_STEP, entropy, n_multiplications, resolve_device, torch_state
+from ._device import SMALL_STEP, entropy, resolve_device, torch_state
 from ._handover import offering
 from ._out_of_core import is_out_of_core
-from ._trainer import Summary, Trainer, summarize
+from ._trainer import Epoch, Summary, Trainer, summarize
 
 # Memory of a CPU for the networks trained together, in bytes; of a GPU it is half of what is free.
 _N_BYTES = 2**30
 
-# Copies of a network's weights in a step: two of the weights, the gradients, two moments of the
-# optimizer, and its intermediate results.
+# Copies of a network's weights, and of its layers' outputs, that a step holds: the weights twice,
+# the gradients, two moments of the optimizer, and intermediate results.
 _N_COPIES = 8
 
 
@@ -50,7 +49,6 @@ class VmappedFits:
     def __init__(self) -> None:
         self._members: list[_Member] = []
         self._samples: dict = {}
-        self._reasons: dict = {}
         self._chunks: list[list[_Member]] | None = None
         self._trained: dict = defaultdict(list)
         self._lock = threading.Lock()
@@ -58,7 +56,7 @@ class VmappedFits:
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, embedder: Any, X: Any) -> str | Exception | None:
+    def add(self, embedder: Any, X: Any) -> str | None:
         """Announce a fit.
 
         Parameters
@@ -70,10 +68,14 @@ class VmappedFits:
 
         Returns
         -------
-        reason : str, Exception or None
-            Why its network can't be trained with others: words, or the exception that its fit will
-            raise. None if it can.
+        reason : str or None
+            Why its network can't be trained with others. None if it can, or if its fit will fail.
         """
+        kind = type(embedder).__name__
+        if embedder.image_shape is not None:
+            return f"a {kind} with image_shape is always trained separately"
+        if embedder._callbacks():
+            return f"a {kind} is always trained separately"
         for name in ("early_stopping", "callbacks", "checkpoint_dir", "amp"):
             if getattr(embedder, name):
                 return name
@@ -82,15 +84,9 @@ class VmappedFits:
         try:
             embedder.check_settings()
             member = _Member(embedder, X)
-            if member.kind not in self._reasons:
-                self._reasons[member.kind] = member.why_separate()
-        except Exception as error:
-            return error  # which the fit will raise, where it belongs
-        if len(member.X) < 2:
-            return "a single sample"
-        if member.key is None:
-            return "parameters that can't be pickled"
-        if (reason := self._reasons[member.kind]) is not None:
+        except Exception:
+            return None  # the fit will raise it, where it belongs
+        if (reason := member.why_separate()) is not None:
             return reason
         member.X = self._samples.setdefault(member.samples, member.X)
         if embedder.random_state is not None:
@@ -119,7 +115,7 @@ class VmappedFits:
                     return None
                 # Before its training, so that one that fails is not tried again.
                 self._chunks.remove(chunk)
-                for member in _train_what_fits(chunk):
+                for member in _train(chunk):
                     trained = (member.net, member.summary, member.seed)
                     self._trained[member.key] += [trained] * member.n_wanted
             return self._trained[key].pop() if self._trained[key] else None
@@ -137,12 +133,24 @@ def _key(embedder: Any, samples: str | None) -> str | None:
     return fingerprint(type(embedder), embedder.get_params(deep=False), samples)
 
 
+class _Batches(Batches):
+    """Batches in an order that is drawn from a generator of their own."""
+
+    def __init__(self, dataset: Samples, batch_size: int, generator: torch.Generator) -> None:
+        super().__init__(dataset, batch_size, shuffle=True)
+        self.generator = generator
+
+    def orders(self, generator: torch.Generator | None = None) -> list[Tensor]:
+        return super().orders(self.generator)
+
+
 class _Member:
     """A fit to come."""
 
     net: Trainer
     summary: Summary
-    batches: Batches
+    batches: _Batches
+    noise_generator: torch.Generator
 
     def __init__(self, embedder: Any, X: Any) -> None:
         self.embedder = embedder
@@ -152,65 +160,61 @@ class _Member:
         self.n_wanted = 1
         self.settings = embedder._settings(*self.X.shape)
         self.n_components = self.settings["network"]["n_components"]
+        self.batch_size = self.settings["training"]["batch_size"]
         self.lr = self.settings["training"]["lr"]
         self.device = resolve_device(embedder.device)
         self.seed = embedder._seed = embedder._draw_seed()
+        with torch.device("meta"):  # for its sizes only
+            module = self.settings["module"](**self.settings["network"], **self.settings["loss"])
+        self.n_weights = sum(weight.numel() for weight in module.parameters())
+        # There is a bias for each output of a layer.
+        self.n_outputs = sum(len(weight) for weight in module.parameters() if weight.dim() == 1)
 
     @property
     def kind(self) -> tuple:
         """What networks that are trained together have in common."""
-        # These may differ between them; the total correlation depends on the others.
-        differ = {"beta", "free_bits", "kl_warmup", "lr"}
-        n_samples: int | None = len(self.X)
-        if not self.settings["loss"]["total_correlation"]:
-            differ.add("n_components")
-            n_samples = None
+        loss = self.settings["loss"]
+        differ = {"beta", "kl_warmup", "lr"}
+        if not (loss["total_correlation"] or loss["free_bits"]):
+            differ.add("n_components")  # each component has a loss of its own
         common = {
             name: value
             for group in ("network", "loss", "training")
             for name, value in self.settings[group].items()
             if name not in differ
         }
-        return type(self.embedder), self.settings["module"], self.device, n_samples, repr(common)
+        return type(self.embedder), self.device, len(self.X), repr(common)
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory of the device that it takes in a step."""
+        n_values = self.n_weights + self.batch_size * self.n_outputs
+        return _N_COPIES * torch.float32.itemsize * n_values
 
     def why_separate(self) -> str | None:
-        """Return why networks of this kind can't be trained together, or None."""
-        if self.settings["module"] is not DenseModule or self.embedder._callbacks():
-            return f"a {type(self.embedder).__name__} of this kind is always trained separately"
-        self.initialize()
-        net = self.__dict__.pop("net")
-        n_steps = n_multiplications(net.module_, self.X.shape[1], net.batch_size)
-        if self.device.type == "cpu" and n_steps >= SMALL_STEP:
+        """Return why its network can't be trained together with others, or None."""
+        if self.settings["module"] is not DenseModule:
+            return "a network of another kind"
+        if len(self.X) < 2:
+            return "a single sample"
+        if self.key is None:
+            return "parameters that can't be pickled"
+        # A dense network multiplies each sample by each weight.
+        if self.device.type == "cpu" and self.batch_size * self.n_weights >= SMALL_STEP:
             return "networks this wide train no faster together on a CPU"
         return None
 
-    def initialize(self) -> None:
+    def initialize(self, positives: Any) -> None:
         """Build the net, and the generators with the seed of its own fit."""
         self.net = self.embedder._initialized_net(
             self.settings, self.device, verbose=self.embedder.verbose
         )
         seed = entropy(self.seed, 0)
-        self.generator = self.noise_generator = torch.Generator().manual_seed(seed)
+        generator = self.noise_generator = torch.Generator().manual_seed(seed)
         if self.device.type != "cpu":
             self.noise_generator = torch.Generator(self.device).manual_seed(seed)
-
-    def n_bytes(self) -> int:
-        """Return the memory of the device that it takes in a step."""
-        self.initialize()
-        module: VAEModule = self.net.module_
-        n_saved = 0
-
-        def count(saved: Tensor) -> Tensor:
-            nonlocal n_saved
-            n_saved += saved.nbytes
-            return saved
-
-        shape = self.net.batch_size, self.X.shape[1]
-        x = torch.zeros(*shape, dtype=torch.float32, device=self.device)
-        noise = x.new_zeros(len(x), self.n_components)
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda saved: saved):
-            module(x, x, noise)
-        return n_saved + _N_COPIES * sum(weight.nbytes for weight in module.parameters())
+        samples = Samples(self.X, self.device, positives)
+        self.batches = _Batches(samples, self.batch_size, generator)
 
 
 def _chunks(members: list[_Member]) -> list[list[_Member]]:
@@ -220,79 +224,65 @@ def _chunks(members: list[_Member]) -> list[list[_Member]]:
         kinds[member.kind].append(member)
     chunks = []
     for alike in kinds.values():
-        widest = max(alike, key=lambda member: member.n_components)
-        n_free = _N_BYTES
-        if widest.device.type == "cuda":
-            n_free = torch.cuda.mem_get_info(widest.device)[0] // 2
-        size = max(1, n_free // widest.n_bytes())
+        n_free, device = _N_BYTES, alike[0].device
+        if device.type == "cuda":
+            n_free = torch.cuda.mem_get_info(device)[0] // 2
+        size = max(1, n_free // max(member.n_bytes for member in alike))
         chunks += [alike[i : i + size] for i in range(0, len(alike), size)]
     return chunks
 
 
-def _train_what_fits(members: list[_Member]) -> list[_Member]:
-    """Train members together, or in halves if they take too much memory after all."""
-    try:
-        with torch_state(members[0].device, task=f"{len(members)} networks"):
-            return _train(members)
-    except MemoryError:
-        half = len(members) // 2  # a single one's fit will raise it again
-        return [
-            member
-            for part in (members[:half], members[half:])
-            if half
-            for member in _train_what_fits(part)
-        ]
-
-
 def _train(members: list[_Member]) -> list[_Member]:
-    """Train members together, and return those that did not diverge."""
+    """Train members together, and return those that did not diverge.
+
+    None, if there is not enough memory: then each is trained by its own fit.
+    """
+    device = members[0].device
     positives: dict = {}
     for member in members:
-        params = member.embedder.get_params(deep=False)
-        key = member.samples, params.get("contrastive_weight"), params.get("n_neighbors")
+        key = member.samples, getattr(member.embedder, "n_neighbors", None)
         if key not in positives:
             positives[key] = member.embedder._positives(member.X)
-        member.initialize()
-        samples = Samples(member.X, "cpu", positives[key])
-        member.batches = Batches(samples, member.net.batch_size, shuffle=True)
-    # A step takes members with the same number of samples, the optimizer those with the same lr.
-    members = sorted(members, key=lambda member: (len(member.X), member.lr))
-    folds = {member.samples: member.X for member in members}
-    starts = dict(zip(folds, accumulate(map(len, folds.values()), initial=0), strict=False))
-    X = Samples(np.concatenate(list(folds.values())), members[0].device).X
+        member.initialize(positives[key])
+    # Those with the same learning rate side by side.
+    members = sorted(members, key=lambda member: member.lr)
     # A stack for each core: threads that share every operation would wait for one another.
     n_threads = torch.get_num_threads()
-    n_stacks = min(n_threads, len(members)) if members[0].device.type == "cpu" else 1
+    n_stacks = min(n_threads, len(members)) if device.type == "cpu" else 1
     bounds = [i * len(members) // n_stacks for i in range(n_stacks + 1)]
     parts = [members[a:b] for a, b in pairwise(bounds)]
     stop = threading.Event()
-    with (
-        torch_state(members[0].device, n_threads=n_threads // n_stacks),
-        ThreadPoolExecutor(n_stacks) as pool,
-    ):
-        try:
-            trained = list(pool.map(lambda part: _Stack(part, X, starts).train(stop), parts))
-        except BaseException:
-            # A Ctrl-C reaches this thread only.
-            stop.set()
-            raise
+    try:
+        with (
+            torch_state(device, n_threads=n_threads // n_stacks, task=f"{len(members)} networks"),
+            ThreadPoolExecutor(n_stacks) as pool,
+        ):
+            try:
+                trained = list(pool.map(lambda part: _Stack(part).train(stop), parts))
+            except BaseException:
+                # A Ctrl-C reaches this thread only.
+                stop.set()
+                raise
+    except MemoryError:
+        return []
     return [member for part in trained for member in part]
 
 
 class _Loss(nn.Module):
-    """A module and its loss as one forward pass, with beta and free bits as tensors."""
+    """A module and its loss as one forward pass, with beta as an argument."""
 
     def __init__(self, module: VAEModule, n_samples: int) -> None:
         super().__init__()
         self.module = copy.deepcopy(module)
+        self.module.beta = 1.0
         self.n_samples = n_samples
-        for name in ("beta", "free_bits"):
-            delattr(self.module, name)
-            self.module.register_buffer(name, torch.empty(0))
 
-    def forward(self, batch: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, dict, Tensor]:
-        output = self.module.loss(self.module(*batch, noise=noise), n_samples=self.n_samples)
-        return output.loss, output.terms, output.sums["posterior"]
+    def forward(
+        self, batch: list[Tensor], noise: Tensor, beta: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        outputs = self.module(*batch, noise=noise)
+        output = self.module.loss(outputs, kl_weight=beta, n_samples=self.n_samples)
+        return output.loss, output.terms, output.sums
 
 
 class _Stack:
@@ -302,33 +292,27 @@ class _Stack:
     gradients are zero too, and they change nothing.
     """
 
-    def __init__(self, members: list[_Member], X: Tensor, starts: dict) -> None:
+    def __init__(self, members: list[_Member]) -> None:
         self.members = members
-        self.X = X  # the samples of all members
-        self.starts = [starts[member.samples] for member in members]  # where its own begin
         widest = max(members, key=lambda member: member.n_components)
         self.net = widest.net
         self.n_components = widest.n_components
-        self.batch_size = self.net.batch_size
-        self.loss = _Loss(self.net.module_, len(widest.X))
+        self.n_samples = len(widest.X)
+        self.loss = _Loss(self.net.module_, self.n_samples)
         self.names = [name for name, _ in self.loss.named_parameters()]
         # Not in torch's default dtype, which is the caller's.
-        zeros = partial(torch.zeros, dtype=torch.float32, device=widest.device)
-        self.free_bits = zeros(len(members), self.n_components)
-        for member, own in zip(members, self.free_bits, strict=True):
-            own[: member.n_components] = member.net.module_.free_bits
-
+        self.zeros = partial(torch.zeros, dtype=torch.float32, device=widest.device)
         self.weights = []
         for own in zip(*(member.net.module_.parameters() for member in members), strict=True):
-            weight = zeros(len(members), *own[members.index(widest)].shape)
+            weight = self.zeros(len(members), *own[members.index(widest)].shape)
             for part, member, values in zip(weight, members, own, strict=True):
                 part[self._mask(part, values, member.n_components)] = values.detach().flatten()
             self.weights.append(_transposed(weight).contiguous())
 
-        # The members from a to b with the same number of samples and learning rate.
+        # The members from a to b with the same learning rate.
         self.blocks = []
         a = 0
-        for (_, lr), block in groupby(members, lambda member: (len(member.X), member.lr)):
+        for lr, block in groupby(members, lambda member: member.lr):
             b = a + len(list(block))
             self.blocks.append((a, b, lr, [weight[a:b] for weight in self.weights]))
             a = b
@@ -341,15 +325,12 @@ class _Stack:
         """Train all members, and return those that did not diverge."""
         running = dict(enumerate(self.members))
         for _ in range(self.net.max_epochs):
-            for member in running.values():
+            for member in self.members:
                 member.net.notify("on_epoch_begin", dataset_train=member.batches.samples)
-            losses, terms, sums = self._epoch(stop)
+            epoch = self._epoch(stop)
             for i, member in list(running.items()):
-                epoch = member.net.epoch_
-                epoch.terms = {name: term[i] for name, term in terms.items()}
-                epoch.sums = {"posterior": sums[i, :, : member.n_components]}
                 try:
-                    self._log(member, losses[:, i].tolist())
+                    self._log(member.net, epoch, i, member.batches.samples)
                 except DivergenceError:
                     # Its fit will not find it, diverge by itself, and say so.
                     del running[i]
@@ -358,84 +339,54 @@ class _Stack:
             member.summary = summarize(member.net, member.X, member.noise_generator)
         return list(running.values())
 
-    def _log(self, member: _Member, losses: list[float]) -> None:
-        """Write the history of an epoch as skorch does, and end the epoch."""
-        history = member.net.history
-        starts = range(0, len(member.X), self.batch_size)
-        for start, loss in zip(starts, losses, strict=False):
-            history.new_batch()
-            history.record_batch("train_loss", loss)
-            history.record_batch("train_batch_size", min(self.batch_size, len(member.X) - start))
-        history.record("train_batch_count", len(starts))
-        member.net.notify("on_epoch_end", dataset_train=member.batches.samples)
-
-    def _epoch(self, stop: threading.Event) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Take a step per batch; return the losses, terms and sums to log, on the CPU."""
-        orders = self._orders()
-        betas = [m.net.module_.beta * m.net.epoch_.kl_weight for m in self.members]
-        beta = torch.tensor(betas, dtype=torch.float32, device=self.X.device)
-        starts = range(0, orders.shape[2], self.batch_size)
-        losses = self.free_bits.new_zeros(len(starts), len(self.members))
-        terms: dict[str, Tensor] = defaultdict(lambda: torch.zeros_like(losses[0]))
-        sums = losses.new_zeros(len(self.members), 3, self.n_components)
-        for step, start in enumerate(starts):
+    def _epoch(self, stop: threading.Event) -> Epoch:
+        """Take a step per batch, and return the sums of all members."""
+        nets = [member.net for member in self.members]
+        betas = [net.module_.beta * net.epoch_.kl_weight for net in nets]
+        beta = torch.tensor(betas, dtype=torch.float32, device=self.members[0].device)
+        epoch = Epoch(self.n_samples, 1.0)
+        for batches in zip(*(member.batches for member in self.members), strict=True):
             if stop.is_set():
                 raise KeyboardInterrupt
-            for a, b, size in self._runs(start):
-                batch = self.X[orders[:, a:b, start : start + size]].to(self.X.device)
-                weights = [weight[a:b].detach().requires_grad_() for weight in self.weights]
-                noise = self._noise(a, b, size)
-                loss, parts, part_sums = vmap(self._member_loss)(
-                    weights, beta[a:b], self.free_bits[a:b], tuple(batch), noise
-                )
-                gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
-                for first, last, _, views in self.blocks:
-                    if a <= first < b:
-                        for view, gradient in zip(views, gradients, strict=True):
-                            if gradient is not None:
-                                # The fused Adam takes it to be laid out as its weight.
-                                view.grad = gradient[first - a : last - a].contiguous()
-                losses[step, a:b] = loss.detach()
-                for name, term in parts.items():
-                    terms[name][a:b] += term * size
-                sums[a:b] += part_sums
+            batch = [torch.stack(parts) for parts in zip(*(x for x, _ in batches), strict=True)]
+            noise = self._noise(batch[0].shape[1])
+            weights = [weight.detach().requires_grad_() for weight in self.weights]
+            loss, terms, sums = vmap(self._member_loss)(weights, batch, noise, beta)
+            gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
+            for a, b, _, views in self.blocks:
+                for view, gradient in zip(views, gradients, strict=True):
+                    if gradient is not None:
+                        # The fused Adam takes it to be laid out as its weight.
+                        view.grad = gradient[a:b].contiguous()
+            terms["train_loss"] = loss.detach()
+            epoch.add(LossOutput(loss, terms, sums), len(noise[0]))
             self.optimizer.step()
             self.optimizer.zero_grad()
-        return losses.cpu(), {name: term.cpu() for name, term in terms.items()}, sums.cpu()
+        epoch.terms = {name: term.cpu() for name, term in epoch.terms.items()}
+        epoch.sums = {name: values.cpu() for name, values in epoch.sums.items()}
+        return epoch
 
-    def _member_loss(
-        self, weights: list[Tensor], beta: Tensor, free_bits: Tensor, batch: tuple, noise: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def _member_loss(self, weights: list[Tensor], *args: Any) -> tuple[Tensor, dict, dict]:
         weights = [weight.mT if weight.dim() == 2 else weight for weight in weights]
-        values = dict(zip(self.names, weights, strict=True))
-        values |= {"module.beta": beta, "module.free_bits": free_bits}
-        return functional_call(self.loss, values, (batch, noise))
+        return functional_call(self.loss, dict(zip(self.names, weights, strict=True)), args)
 
-    def _orders(self) -> Tensor:
-        """Return an epoch's sample numbers, and those of their positives, by member."""
-        drawn = [
-            torch.stack(member.batches.orders(member.generator)) + start
-            for member, start in zip(self.members, self.starts, strict=True)
-        ]
-        longest = max(order.shape[1] for order in drawn)
-        padded = [nn.functional.pad(order, (0, longest - order.shape[1])) for order in drawn]
-        return torch.stack(padded, dim=1).to(self.X.device)
+    def _log(self, net: Trainer, epoch: Epoch, i: int, samples: Samples) -> None:
+        """Write the history of a member's epoch as skorch does, and end the epoch."""
+        terms = {name: term[i] for name, term in epoch.terms.items()}
+        net.history.new_batch()  # one, for all batches
+        net.history.record_batch("train_loss", terms.pop("train_loss").item() / self.n_samples)
+        net.history.record_batch("train_batch_size", self.n_samples)
+        net.history.record("train_batch_count", -(-self.n_samples // net.batch_size))
+        n_components = net.module_.n_components
+        net.epoch_.terms = terms
+        net.epoch_.sums = {name: sums[i, :, :n_components] for name, sums in epoch.sums.items()}
+        net.notify("on_epoch_end", dataset_train=samples)
 
-    def _runs(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (a, b, size): members a to b have a batch of this size there."""
-        a = 0
-        sizes = (min(self.batch_size, len(member.X) - start) for member in self.members)
-        for size, run in groupby(sizes):
-            b = a + len(list(run))
-            if size > 0:
-                yield a, b, size
-            a = b
-
-    def _noise(self, a: int, b: int, size: int) -> Tensor:
-        noise = self.free_bits.new_zeros(b - a, size, self.n_components)
-        for part, member in zip(noise, self.members[a:b], strict=True):
+    def _noise(self, n_samples: int) -> Tensor:
+        noise = self.zeros(len(self.members), n_samples, self.n_components)
+        for part, member in zip(noise, self.members, strict=True):
             # Into its own tensor, as in a fit: drawn into a part of one, it would differ.
-            drawn = noise.new_empty(size, member.n_components)
+            drawn = noise.new_empty(n_samples, member.n_components)
             part[:, : member.n_components] = drawn.normal_(generator=member.noise_generator)
         return noise
 
