@@ -28,12 +28,7 @@ def main():
     ours = ConvModule(128 * 640, 128, (128, 640), (32, 64, 128))
     print("| | parameters |\n|---|---:|")
     for name, modules in (("course project", layers), ("ConvVAE", [ours])):
-        n_weights = sum(
-            weights.numel()
-            for module in modules
-            for weight, weights in module.named_parameters()
-            if weight != "log_scale"  # of the contrastive loss, which a ConvVAE does not have
-        )
+        n_weights = sum(weights.numel() for module in modules for weights in module.parameters())
         print(f"| {name} | {n_weights:,} |")
 
 

@@ -164,7 +164,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         return by_id, self.model_id if by_id else _hash_of(self.model), n_samples
 
     def _vector_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
-        """Return the function from a track to its vector."""
+        """Return the function from a track to what the model returns for it."""
         has_cache = getattr(self._check_memory(), "location", "unknown")
         identity = self._identity() if has_cache else None
         compute = self._track_function()

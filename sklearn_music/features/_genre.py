@@ -227,7 +227,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
         present = ~is_missing(values)
         if values.ndim == 1:
             if present.any() and all(isinstance(value, Number) for value in values[present]):
-                # One row of features or one column of labels? scikit-learn's error says it all.
+                # One track or one column? Let scikit-learn's error ask.
                 check_array(values, dtype=None, input_name="X", estimator=self)
             values, present = values.reshape(-1, 1), present.reshape(-1, 1)
         validate_data(
@@ -246,7 +246,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             if len(genres) != 1:
                 raise ValueError(
                     f"Got {value!r} in categories, expected one genre each: leave out missing "
-                    f"ones, and write genres that separator={self.separator!r} parts one by one."
+                    f"ones, and list what separator={self.separator!r} would split one by one."
                 )
             known += genres
         if not known:
@@ -275,8 +275,8 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             parts = [_close_gaps(text)]
         else:
             separator = fold(self.separator)
-            # Closing the gaps can make a separator such as " ": no genre may hold one, or its
-            # labels couldn't be read back.
+            # Closing the gaps can make a separator such as " ". A genre that holds one could not
+            # be read back.
             parts = [
                 genre.strip()
                 for part in text.split(separator)

@@ -335,16 +335,13 @@ class SpectrogramExtractor(TrackTransformer):
         return np.array([np.nan if i in failures else b for i, b in enumerate(measured)]), failures
 
     def _row_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
-        """Return the function from a track to its flat image.
-
-        If `fit` learnt the length of the stretch, it differs from fold to fold. The cache then
-        holds the image of the whole track, up to a first frame of silence, which does not depend
-        on it.
-        """
+        """Return the function from a track to its flat image."""
         settings = self._settings()
         compute = self._track_function()
 
         def row(track, stamp):
+            # If `fit` learnt the length, it differs from fold to fold. The cache then holds the
+            # image of the whole track, up to a first frame of silence.
             is_whole = self.duration is None and self._length(track, stamp) <= self.n_samples_
             n_samples = None if is_whole else self.n_samples_
             duration = None if self.duration is None else float(self.duration)

@@ -38,8 +38,10 @@ def compute_image(
     first frame that holds nothing else. Only the frames of the waveform itself determine the
     peak and the tuning, so that its image does not depend on the padding.
     """
+    import librosa
+
     waveform = waveform[:n_samples].astype(np.float32, copy=False)
-    n_fft, hop_length = settings.n_fft, settings.hop_length
+    sr, n_fft, hop_length = settings.sample_rate, settings.n_fft, settings.hop_length
     n_own = n_frames = count_frames(len(waveform), n_fft, hop_length)
     if not settings.pooling:
         if n_samples is None:
@@ -49,16 +51,28 @@ def compute_image(
     blocks = _power_blocks(waveform, n_frames, n_fft, hop_length)
     if settings.feature == "chroma":
         power = np.concatenate(list(blocks), axis=1)
-        power[fft.rfftfreq(n_fft, 1 / settings.sample_rate) > settings.fmax] = 0
-        image = _chroma(power, n_own, settings)
-    else:
-        basis = _mel_basis(
-            settings.sample_rate, n_fft, settings.n_mels, settings.fmin, settings.fmax
+        power[fft.rfftfreq(n_fft, 1 / sr) > settings.fmax] = 0
+        n_chroma = settings.n_bands
+        tuning = librosa.estimate_tuning(S=power[:, :n_own], sr=sr, bins_per_octave=n_chroma)
+        image = librosa.feature.chroma_stft(
+            S=power, sr=sr, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning
         )
+    else:
+        basis = _mel_basis(sr, n_fft, settings.n_mels, settings.fmin, settings.fmax)
         mel = np.concatenate([basis @ power for power in blocks], axis=1)
-        image = _decibels(mel, n_own, settings)
+        image = librosa.power_to_db(mel, top_db=None)
+        peak = image[:, :n_own].max()
+        if settings.top_db is not None:
+            image = np.maximum(image, peak - settings.top_db)
+        if settings.feature == "mel":
+            image = image - peak
+        else:
+            image = librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
     if settings.pooling:
-        image = _statistics(image)
+        # The default mode, "interp", needs as many frames as the filter is wide.
+        mode = "interp" if image.shape[1] >= 9 else "nearest"
+        delta = librosa.feature.delta(image, mode=mode)
+        image = np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
     return image.astype(np.float32, copy=False)
 
 
@@ -82,38 +96,6 @@ def _power_blocks(
     for block in gen_batches(n_frames, max(1, 2**18 // n_fft)):
         spectrum = fft.rfft(frames[block] * window)
         yield (spectrum.real**2 + spectrum.imag**2).T
-
-
-def _chroma(power: NDArray[np.float32], n_own: int, settings: Settings) -> NDArray[Any]:
-    import librosa
-
-    sr, n_chroma = settings.sample_rate, settings.n_bands
-    tuning = librosa.estimate_tuning(S=power[:, :n_own], sr=sr, bins_per_octave=n_chroma)
-    return librosa.feature.chroma_stft(
-        S=power, sr=sr, n_fft=settings.n_fft, n_chroma=n_chroma, tuning=tuning
-    )
-
-
-def _decibels(mel: NDArray[np.float32], n_own: int, settings: Settings) -> NDArray[Any]:
-    """Convert the mel bands to decibels, and to coefficients for MFCCs."""
-    import librosa
-
-    image = librosa.power_to_db(mel, top_db=None)
-    peak = image[:, :n_own].max()
-    if settings.top_db is not None:
-        image = np.maximum(image, peak - settings.top_db)
-    if settings.feature == "mel":
-        return image - peak
-    return librosa.feature.mfcc(S=image, n_mfcc=settings.n_bands)
-
-
-def _statistics(image: NDArray[Any]) -> NDArray[Any]:
-    import librosa
-
-    # The default mode, "interp", needs as many frames as the filter is wide.
-    mode = "interp" if image.shape[1] >= 9 else "nearest"
-    delta = librosa.feature.delta(image, mode=mode)
-    return np.stack([image.mean(axis=1), image.std(axis=1), delta.std(axis=1)], axis=1)
 
 
 @functools.lru_cache(maxsize=8)

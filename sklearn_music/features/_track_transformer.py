@@ -126,8 +126,11 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         """Return the rows of all tracks, and the errors of those that have none."""
         shape, dtype = (len(tracks), self._n_features_out), np.dtype(self.dtype)
         outcomes = self._outcomes(tracks, stamps, self._row_function())
+        memory = self._check_memory()
+        has_folder = isinstance(memory, joblib.Memory) and memory.backend == "local"
+        is_large = math.prod(shape) * dtype.itemsize > _SHARE_OF_MEMORY * machine_memory()
         with contextlib.closing(outcomes):
-            if not self._is_for_disk(shape, dtype):
+            if not (is_large and has_folder and memory.location is not None):
                 rows, failures = np.empty(shape, dtype), {}
                 for i, outcome in enumerate(outcomes):
                     if isinstance(outcome, AudioError):
@@ -140,8 +143,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             key = joblib.hash((self._key(), shape, contents))
             # Next to joblib's own entries and named as they are, so that its Memory.clear and
             # Memory.reduce_size find it.
-            location = self._check_memory().store_backend.location
-            folder = Path(location, *__name__.split("."), "rows", key)
+            folder = Path(memory.store_backend.location, *__name__.split("."), "rows", key)
             return rows_on_disk(folder, shape, dtype, outcomes)
 
     def _key(self) -> tuple[Any, ...]:
@@ -154,15 +156,6 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         }
         parameters["dtype"] = np.dtype(self.dtype).str
         return CACHE_VERSION, type(self).__name__, parameters, self._identity()
-
-    def _is_for_disk(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
-        memory = self._check_memory()
-        return (
-            isinstance(memory, joblib.Memory)
-            and memory.backend == "local"
-            and memory.location is not None
-            and math.prod(shape) * dtype.itemsize > _SHARE_OF_MEMORY * machine_memory()
-        )
 
     def _outcomes(
         self, tracks: list[Any], stamps: list[Any], function: Callable[[Any, Any], Any]

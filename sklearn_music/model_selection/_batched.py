@@ -146,7 +146,7 @@ class _Candidate(dict):
         self.estimator = clone(estimator).set_params(**clone(params, safe=False))
         parts, paths = named_estimators(self.estimator), _embedders(self.estimator)
         if len(paths) != 1:
-            self.reason = f"{len(paths)} embedders in the estimator"
+            self.reason = f"{len(paths)} embedders in the estimator" if paths else _NO_EMBEDDER
             return
         self.path, self.reason = paths[0], None
         names = self.path.split("__") if self.path else []
@@ -197,13 +197,12 @@ class _Plan:
     def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
         """Announce the fits; return how many networks are trained separately, by the reason."""
         self.memory.is_open = True
-        reasons = Counter(
+        reasons = [
             candidate.reason or self._announce(candidate, X, y, train)
             for candidate, (train, _) in product(self.candidates, splits)
-        )
+        ]
         self.memory.is_open = False
-        del reasons[None]
-        return reasons
+        return Counter(reason for reason in reasons if reason is not None)
 
     def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
         from ..embedding.training import fingerprint

@@ -11,9 +11,8 @@ from sklearn.utils.validation import check_consistent_length
 from .._docstrings import shared
 from .._inspection import embed_and_cluster
 from .._tables import by_name, is_clustered
-from ._display import Display
+from ._display import Display, number_groups
 from ._docstrings import TEXTS
-from ._groups import number_groups
 from .style import font_families, plain
 
 
@@ -137,5 +136,6 @@ class ClusterCompositionDisplay(Display):
         self.ax_.set_xticks(range(n_labels), columns, **font, **slanted)
         self.ax_.set_ylabel(names[0], **font)
         self.ax_.set_xlabel(names[1], **font)
-        self.figure_.colorbar(image, ax=self.ax_, format="{x:.0%}", label="share of the cluster")
+        bar = self.figure_.colorbar(image, ax=self.ax_, label="share of the cluster")
+        bar.ax.yaxis.set_major_formatter("{x:.0%}")
         return self

@@ -9,9 +9,8 @@ from sklearn.utils.validation import check_consistent_length
 from .._docstrings import shared
 from .._inspection import embed_and_cluster
 from .._tables import as_numbers, by_name, is_present
-from ._display import Display
+from ._display import Display, number_groups
 from ._docstrings import TEXTS
-from ._groups import number_groups
 from .projection import Method, Seed, project
 from .style import COLORS, MARKERS, font_families, plain
 

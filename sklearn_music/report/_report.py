@@ -13,7 +13,12 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
@@ -29,6 +34,16 @@ from ._scores import THIS, choose_features, score
 
 _N_RECONSTRUCTIONS = 4
 _COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
+_CONSTRAINTS = {
+    "y": ["array-like", dict, None],
+    "title": [str],
+    "audio": [StrOptions({"link", "embed"})],
+    "excerpt_duration": [Interval(Real, 0, None, closed="neither")],
+    "max_excerpts": [Interval(Integral, 0, None, closed="left")],
+    "features": [HasMethods(["fit_transform"]), None],
+    "n_seeds": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+}
 
 
 class ClusterReport:
@@ -120,19 +135,6 @@ class ClusterReport:
     True
     """
 
-    @validate_params(
-        {
-            "y": ["array-like", dict, None],
-            "title": [str],
-            "audio": [StrOptions({"link", "embed"})],
-            "excerpt_duration": [Interval(Real, 0, None, closed="neither")],
-            "max_excerpts": [Interval(Integral, 0, None, closed="left")],
-            "features": [HasMethods(["fit_transform"]), None],
-            "n_seeds": [Interval(Integral, 1, None, closed="left")],
-            "random_state": ["random_state"],
-        },
-        prefer_skip_nested_validation=True,
-    )
     def __init__(
         self,
         pipeline: Pipeline,
@@ -147,13 +149,8 @@ class ClusterReport:
         n_seeds: int = 5,
         random_state: Seed = 0,
     ) -> None:
-        _check_pipeline(pipeline)
-        tracks = as_pandas(tracks)
-        _check_table(tracks)
-        _import_page()
-        import_pyplot()
         self.pipeline = pipeline
-        self.tracks = tracks
+        self.tracks = as_pandas(tracks)
         self.y = y
         self.title = title
         self.audio = audio
@@ -162,7 +159,12 @@ class ClusterReport:
         self.features = features
         self.n_seeds = n_seeds
         self.random_state = random_state
-        self._targets = check_targets(y, len(tracks))
+        validate_parameter_constraints(_CONSTRAINTS, vars(self), type(self).__name__)
+        _check_pipeline(pipeline)
+        _check_table(self.tracks)
+        _import_page()
+        import_pyplot()
+        self._targets = check_targets(y, len(self.tracks))
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the page.

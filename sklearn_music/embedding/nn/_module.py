@@ -1,5 +1,7 @@
 """What all modules share: the pass through the network, and the loss."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,8 @@ class VAEModule(nn.Module):
     A sample is laid out as the input, then `n_condition` columns of the condition. The decoder is
     conditioned on it, the encoder only with `encode_condition`. The prior is a mixture of
     `n_clusters` Gaussians, or the standard normal. Without `temperature`, the similarity of the
-    contrastive terms is heavy-tailed, else a cosine. The other parameters are the estimators'.
+    contrastive terms is heavy-tailed, else a cosine; with `contrastive_weight=None` there are
+    none. The other parameters are the estimators'.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class VAEModule(nn.Module):
         free_bits: float = 0.0,
         decoder_variance: str = "unit",
         total_correlation: float = 0.0,
-        contrastive_weight: float = 0.0,
+        contrastive_weight: float | None = None,
         cross_modal_weight: float = 0.0,
         temperature: float | None = None,
     ) -> None:
@@ -51,16 +54,18 @@ class VAEModule(nn.Module):
         self.total_correlation = total_correlation
         self.temperature = temperature
         self.pair_weights = {
-            "contrastive": contrastive_weight,
-            "cross_modal": contrastive_weight * cross_modal_weight,
+            "contrastive": contrastive_weight or 0.0,
+            "cross_modal": (contrastive_weight or 0.0) * cross_modal_weight,
         }
         self.prior: StandardNormalPrior = (
             StandardNormalPrior()
             if n_clusters is None
             else GaussianMixturePrior(n_clusters, n_components)
         )
-        # Always there, so that a warm start can turn the contrastive term on.
-        self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
+        self.log_scale: Any = None
+        if contrastive_weight is not None and temperature is None:
+            # With a weight of 0 too, so that a warm start can turn the contrastive term on.
+            self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
         self.log_variance = None
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -123,7 +128,7 @@ class VAEModule(nn.Module):
         return Outputs(posterior, z, error, self.n_observed(x, auxiliary_weight))
 
     def loss(
-        self, outputs: Outputs, kl_weight: float = 1.0, n_samples: int | None = None
+        self, outputs: Outputs, kl_weight: float | Tensor = 1.0, n_samples: int | None = None
     ) -> LossOutput:
         """Return the negative ELBO and the further terms, averaged over the batch.
 
