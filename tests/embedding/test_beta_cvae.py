@@ -20,7 +20,7 @@ from sklearn_music.metrics import CLUSTERING_SCORERS
 
 @pytest.fixture(scope="module")
 def music():
-    return make_music(150, n_genres=3, duration=2.0, crossover=0.0, random_state=0).data
+    return make_music(120, n_genres=3, duration=1.0, crossover=0.0, random_state=0).data
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ def test_either_part_may_be_missing(hybrid, rng):
     partial[rng.random(80) < 0.4, n_pixels:] = np.nan
     has_auxiliary = ~np.isnan(partial[:, -1])
     partial[has_auxiliary & (rng.random(80) < 0.3), :n_pixels] = np.nan
-    vae = TrackVAE(4, auxiliary_weight=30, max_epochs=60, random_state=0, **TINY)
+    vae = TrackVAE(4, auxiliary_weight=30, max_epochs=40, random_state=0, **TINY)
     whole = clusters(vae.fit_transform(X))
     assert adjusted_rand_score(labels, whole) == 1
     Z = vae.fit_transform(partial)
