@@ -74,8 +74,8 @@ class BaseEmbedder(FittedEmbedder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The samples, each column on a scale of about 1 (see StandardScaler); spectrograms
-            of a TrackVAE as they are. Missing samples, which are NaN, are left out.
+            The samples, each column on a scale of about 1 (see StandardScaler) unless the
+            embedder scales them itself. Missing samples, which are NaN, are left out.
         y : None
             Ignored: no label enters the training.
 

@@ -149,8 +149,7 @@ class EpochLog(Callback):
         if not np.isfinite(loss):
             raise DivergenceError(
                 f"The loss became {loss} in epoch {len(net.history)}. Lower the learning rate "
-                f"(lr={net.lr}), or scale the columns of X (StandardScaler; TrackVAE does so "
-                "itself)."
+                f"(lr={net.lr}), or scale the columns of X (StandardScaler)."
             )
 
 
