@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding.training import _data, _out_of_core
 
-FEW = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "device": "cpu"}
+FEW = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "device": "cpu"}
 MISSING = [0, 7, 8, 30, 65]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

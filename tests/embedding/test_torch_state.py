@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn_music import VAE
 from sklearn_music.embedding.training import Trainer, torch_state
 
-FEW = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "device": "cpu"}
+FEW = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "device": "cpu"}
 # Further parts of the loss and of the training, each with one of the embedders.
 FURTHER = {
     "VAE": {"decoder_variance": "learned"},
