@@ -32,7 +32,7 @@ VARIANTS = {
 CHECKED_VARIANTS = {
     "VAE, defaults": VAE(hidden_layer_sizes=[5], batch_size=7),
     "VAE, linear, early stopping": VAE(
-        2, hidden_layer_sizes=(), early_stopping=True, n_iter_no_change=1, max_epochs=3
+        2, hidden_layer_sizes=(), early_stopping=True, n_iter_no_change=1
     ),
     "VaDE, defaults": VaDE(2, hidden_layer_sizes=[5]),  # the mixture begins with the end
     "ConvVAE, one pixel": ConvVAE(2, image_shape=(1, 1), channels=(8,)),
@@ -53,11 +53,9 @@ def make_embedder(name, **params):
 
 def for_checks():
     """Return an instance of each entry that takes samples of any number of columns, by name."""
-    instances = {name: clone(embedder) for name, embedder in EMBEDDERS.items()}
-    for embedder in instances.values():
-        if "image_shape" in embedder.get_params():
-            embedder.set_params(image_shape=None)
-    instances |= {name: clone(embedder) for name, embedder in CHECKED_VARIANTS.items()}
-    for embedder in instances.values():
-        embedder.set_params(max_epochs=min(embedder.max_epochs, 2))
+    instances = {}
+    for name, embedder in (EMBEDDERS | CHECKED_VARIANTS).items():
+        instances[name] = clone(embedder).set_params(max_epochs=2)
+        if name in EMBEDDERS and "image_shape" in embedder.get_params():
+            instances[name].set_params(image_shape=type(embedder)().image_shape)
     return instances
