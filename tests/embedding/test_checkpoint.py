@@ -113,7 +113,7 @@ def test_each_reason_is_for_a_parameter():
 
 @pytest.mark.parametrize("epoch", [2, 3, 4])
 def test_an_interrupted_fit_goes_on(samples, tmp_path, interrupt, embedder, epoch):
-    embedder.set_params(max_epochs=4, device="cpu")
+    embedder.set_params(max_epochs=4, batch_size=20, device="cpu")
     if "pretrain_epochs" in embedder.get_params():
         embedder.set_params(pretrain_epochs=2)
     expected = clone(embedder).fit(samples)
@@ -138,9 +138,9 @@ def test_partial_fit_takes_no_checkpoint(blobs, tmp_path, interrupt):
 @pytest.mark.parametrize(
     "other", [{"beta": 2.0}, {"n_neighbors": 1}, {"random_state": 1}, {"max_epochs": 5}, "samples"]
 )
-def test_another_fit_starts_anew(blobs, tmp_path, interrupt, name, other):
-    X, _ = blobs
-    embedder = make_embedder(name, max_epochs=6, batch_size=64, checkpoint_dir=tmp_path)
+def test_another_fit_starts_anew(samples, tmp_path, interrupt, name, other):
+    X = samples
+    embedder = make_embedder(name, max_epochs=6, checkpoint_dir=tmp_path)
     if name == "VaDE":
         embedder.set_params(pretrain_epochs=4)
     interrupt(embedder, X, epoch=5)

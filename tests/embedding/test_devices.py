@@ -43,7 +43,7 @@ def test_a_net_fitted_on_a_gpu_loads_without_one(blobs):
 
 def test_mixed_precision_stays_near_single_precision(embedder, blobs):
     X = np.tile(blobs[0], 3) * np.linspace(0.5, 1.5, 30, dtype=np.float32)
-    embedder.set_params(n_components=3, max_epochs=20, batch_size=32, beta=0.1, device="cpu")
+    embedder.set_params(n_components=3, max_epochs=8, batch_size=32, beta=0.1, device="cpu")
     exact = embedder.fit_transform(X)
     fast = embedder.set_params(amp=True).fit_transform(X)
     assert fast.dtype == np.float32
