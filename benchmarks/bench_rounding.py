@@ -25,17 +25,17 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music import VAE, SpectrogramExtractor
 from sklearn_music.datasets import load_tracks, make_music
-from sklearn_music.embedding import _stacked
+from sklearn_music.embedding.training import VmappedFits, _vmap
 from sklearn_music.exceptions import PosteriorCollapseWarning
 
 
 def fit_together(vae, X):
     """Fit a VAE beside one of another beta, however wide they are."""
-    stacks = _stacked.Stacks()
-    with mock.patch.object(_stacked, "_SMALL_STEP", np.inf):
-        reasons = [stacks.add(each, X) for each in (vae, clone(vae).set_params(beta=2))]
+    fits = VmappedFits()
+    with mock.patch.object(_vmap, "SMALL_STEP", np.inf):
+        reasons = [fits.add(each, X) for each in (vae, clone(vae).set_params(beta=2))]
     assert reasons == [None, None], reasons
-    with stacks.offered():
+    with fits.offered():
         return clone(vae).fit(X)
 
 

@@ -7,9 +7,8 @@ weights are counted beside those of ConvVAE with the same numbers.
 Usage: python benchmarks/count_parameters.py
 """
 
-from torch import nn
-
 from sklearn_music.embedding._networks import ConvNetwork
+from torch import nn
 
 
 def main():

@@ -196,13 +196,12 @@ class _Plan:
 
     def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
         """Announce the fits; return how many networks are trained separately, by the reason."""
+        reasons: Counter[str] = Counter()
         self.memory.is_open = True
-        reasons = Counter(
-            candidate.reason or self._announce(candidate, X, y, train)
-            for candidate, (train, _) in product(self.candidates, splits)
-        )
+        for candidate, (train, _) in product(self.candidates, splits):
+            if reason := candidate.reason or self._announce(candidate, X, y, train):
+                reasons[reason] += 1
         self.memory.is_open = False
-        del reasons[None]
         return reasons
 
     def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
