@@ -68,8 +68,6 @@ SETTINGS = [
     {},
     {"contrastive_weight": 0},
     {"contrastive_weight": 100},
-    {"n_neighbors": 0},
-    {"temperature": 0.5},
     {"augmentation": 0},
     {"beta": 4},
 ]
@@ -178,7 +176,7 @@ def compare_songs(folder, n_seeds, n_jobs, only):
             "joint": joint,
             "joint, 40 % without lyrics": lacking("lyrics", 0.4, None, joint),
             "joint, 20 % without audio": lacking("audio", 0.2, "lost", joint),
-            "joint, lyrics_weight=300": clone(joint).set_params(embed__side_weight=300),
+            "joint, lyrics_weight=300": clone(joint).set_params(embed__auxiliary_weight=300),
             "pooled MFCCs, 20 % without audio": lacking("audio", 0.2, "lost", baseline),
         }
         return compare_embeddings(

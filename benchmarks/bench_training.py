@@ -236,7 +236,11 @@ def count_fit_threads(X, embedder, make_network):
     """Return how many threads a fit trains in; make sure that its network is the plain one."""
     embedder = clone(embedder).set_params(callbacks=[_Threads()], max_epochs=1).fit(X)
     n_weights, n_weights_plain = (
-        sum(weights.numel() for weights in network.parameters())
+        sum(
+            weights.numel()
+            for name, weights in network.named_parameters()
+            if name != "log_scale"  # of the contrastive loss, which is off
+        )
         for network in (embedder.net_.module_, make_network(embedder))
     )
     if n_weights != n_weights_plain:

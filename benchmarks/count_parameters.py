@@ -7,8 +7,14 @@ weights are counted beside those of ConvVAE with the same numbers.
 Usage: python benchmarks/count_parameters.py
 """
 
+<<<<<<< HEAD
 from sklearn_music.embedding._networks import ConvNetwork
 from torch import nn
+=======
+from torch import nn
+
+from sklearn_music.embedding.nn import ConvModule
+>>>>>>> main
 
 
 def main():
@@ -24,7 +30,7 @@ def main():
         nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
         nn.ConvTranspose2d(32, 1, 3, stride=2, padding=1, output_padding=1),
     ]
-    ours = ConvNetwork(128 * 640, 128, (128, 640), (32, 64, 128))
+    ours = ConvModule(128 * 640, 128, (128, 640), (32, 64, 128))
     print("| | parameters |\n|---|---:|")
     for name, modules in (("course project", layers), ("ConvVAE", [ours])):
         n_weights = sum(weights.numel() for module in modules for weights in module.parameters())

@@ -1,9 +1,9 @@
 """Cluster a collection: a table of tracks and a folder of audio files.
 
-The table is a CSV or TSV file with the column `filename` and, where they are known, `lyrics`,
-labels such as `genre`, and any further columns. Writes the cluster of each track and pictures;
-where there are labels, also the scores of several embeddings against them, beside chance. No
-label enters the training.
+The table is a CSV or TSV file with the column `filename` and, if they are known, `lyrics` and
+labels such as `genre`; it may have further columns. The program writes the cluster of each track
+and pictures. If there are labels, it also writes how well several embeddings, and chance, agree
+with them. The training uses no labels.
 
 Usage: python examples/cluster_folder.py --tracks tracks.csv --audio folder
 """
@@ -39,7 +39,7 @@ def main(argv=None):
     args.output.mkdir(parents=True, exist_ok=True)
 
     tracks = load_tracks(args.tracks, args.audio, missing="drop")
-    # Against less than two labels there is nothing to score.
+    # Scores need at least two different labels.
     targets = {name: tracks[name] for name in args.targets if name in tracks}
     targets = {
         name: labels for name, labels in targets.items() if len(labels.dropna().unique()) > 1
@@ -60,7 +60,7 @@ def main(argv=None):
     reasons = [str(failures.get(row, "")) for row in range(len(tracks))]
     print(f"\n{len(tracks)} tracks in {n_clusters} clusters, {(clusters == -1).sum()} in none.")
     for reason in filter(None, reasons):
-        print(f"Not heard: {reason}")
+        print(f"Not readable: {reason}")
     confounders = check_confounders(tracks, clusters, n_jobs=args.jobs)
     for message in confounders.loc[confounders["is_strong"], "message"]:
         print(f"Warning: {message}")
@@ -69,7 +69,7 @@ def main(argv=None):
     table = tracks.drop(columns="lyrics").assign(cluster=clusters, reason=reasons)
     lost = pd.DataFrame({"audio": gone, "cluster": -1, "reason": "There is no such file."})
     text = pd.concat([table, lost] if gone else [table]).to_csv(index=False, lineterminator="\n")
-    # Half of a character, which the name of a file may hold, is no UTF-8.
+    # The name of a file may contain half a character, which UTF-8 can't encode.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     (args.output / "clusters.csv").write_text(text, encoding="utf-8")
 
@@ -77,8 +77,8 @@ def main(argv=None):
         pipe[:-1].transform(tracks), {"cluster": clusters, **targets}
     )
     latent.figure_.savefig(args.output / "latent_space.png", dpi=100)
-    heard = tracks.assign(cluster=clusters)[[not reason for reason in reasons]]
-    some = heard.drop_duplicates("cluster")[:5]
+    readable = tracks.assign(cluster=clusters)[[not reason for reason in reasons]]
+    some = readable.drop_duplicates("cluster")[:5]
     reconstructions = ReconstructionDisplay.from_estimator(
         pipe[:-1], some, names=[f"cluster {cluster}" for cluster in some["cluster"]]
     )

@@ -1,7 +1,7 @@
-"""The main job on an embedded data set: from audio files to clusters, scored and seen.
+"""From audio files to clusters, with scores and pictures, on synthetic tracks.
 
-Writes synthetic tracks as wav files, clusters them through a TrackVAE of their mel
-spectrograms, and compares that with chance, with pooled MFCCs, with PCA and with a VAE.
+Writes synthetic tracks as wav files, clusters the latent space of a TrackVAE of their mel
+spectrograms, and compares it with chance, pooled MFCCs, PCA and a VAE.
 
 Usage: python examples/demo.py --output results
 """
@@ -45,7 +45,7 @@ def main(argv=None):
     mel = SpectrogramExtractor("mel", n_mels=40, **files)
     mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
     for extractor in (mel, mfcc):
-        clone(extractor).fit_transform(tracks)  # into the cache
+        clone(extractor).fit_transform(tracks)  # fills the cache, with a progress bar
         extractor.set_params(verbose=0)
 
     image_shape = mel.fit(tracks).image_shape_

@@ -2,15 +2,15 @@
 A first pipeline: from audio to clusters
 ========================================
 
-Spectrograms, a few components of them, clusters: a plain scikit-learn pipeline over a table of
-tracks. No label enters it. The labels that the tracks have tell afterwards what was found.
+A plain scikit-learn pipeline turns a table of tracks into spectrograms, a few components and
+clusters. It uses no labels. Afterwards, the genres show what the clusters have in common.
 """
 
 # %%
 # A table of tracks
 # -----------------
-# These are made up. :func:`~sklearn_music.datasets.load_tracks` reads a table of your own; its
-# column ``audio`` then holds paths.
+# These tracks are synthetic. :func:`~sklearn_music.datasets.load_tracks` reads a table of your
+# own; its column ``audio`` then contains paths.
 
 from sklearn_music.datasets import make_music
 
@@ -21,8 +21,8 @@ tracks.drop(columns="audio").head()
 # %%
 # The pipeline
 # ------------
-# Each track becomes one row, its mel spectrogram: 32 bands by 44 frames. The columns are brought
-# to one scale, reduced to 16 components, and clustered.
+# Each track becomes one sample, its mel spectrogram: 32 bands by 44 frames. The columns are
+# standardised, reduced to 16 components, and clustered.
 
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -45,27 +45,27 @@ pipe
 # %%
 # The map
 # -------
-# Near is alike, far says little: that is t-SNE's way. On the left the clusters, on the right the
-# genres, which the pipeline was not told.
+# On a map by t-SNE, nearby tracks are similar, but large distances mean little. The left map shows
+# the clusters, the right one the genres, which the pipeline did not use.
 
 from sklearn_music.plotting import ClusterCompositionDisplay, LatentSpaceDisplay
 
 LatentSpaceDisplay.from_estimator(pipe, tracks[["audio"]], genres)
 
 # %%
-# What the clusters are made of
-# -----------------------------
-# Rows are clusters, columns genres, numbers tracks. In 15 % of the tracks the sound is that of
-# another genre, so no clustering of sound can be perfect.
+# The genres in each cluster
+# --------------------------
+# Each row is a cluster, each column a genre, each number a number of tracks. In 15 % of the tracks
+# the sound is that of another genre, so clusters of sound can't match the genres perfectly.
 
 ClusterCompositionDisplay.from_predictions(genres, clusters)
 
 # %%
 # Is that good?
 # -------------
-# A score alone doesn't tell. :func:`~sklearn_music.metrics.compare_embeddings` fits the embedding
-# with several seeds, and puts chance and two plain baselines beside it. The raw features are the
-# pooled MFCCs of each track, and all silhouettes are taken in their space.
+# A score means little without a baseline. :func:`~sklearn_music.metrics.compare_embeddings` fits
+# the embedding with several seeds, and scores chance and two simple baselines too. The first of
+# them are the pooled MFCCs of each track; all silhouettes are computed in their space.
 
 from sklearn_music.metrics import compare_embeddings
 

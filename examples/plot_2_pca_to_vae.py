@@ -3,13 +3,13 @@ Swapping PCA for a VAE
 ======================
 
 :class:`~sklearn_music.VAE` takes PCA's place in a pipeline. It can do what PCA can, ``transform``
-and ``inverse_transform``, and it can make new rows.
+and ``inverse_transform``, and it can generate new samples.
 """
 
 # %%
 # One step changes
 # ----------------
-# The spectrograms of files are kept in the folder ``memory``: all that follows reads them there.
+# The spectrograms of the files are cached in the folder ``memory``: each file is decoded once.
 
 from tempfile import TemporaryDirectory
 
@@ -41,8 +41,8 @@ with_vae.fit(tracks)
 # %%
 # The training
 # ------------
-# The loss falls, and the components come to tell the tracks apart: those are the active units.
-# Were there hardly any, the fit would warn of a collapse.
+# The loss falls. The active units are the components that differ between tracks. If there were
+# hardly any, the fit would warn of posterior collapse.
 
 from sklearn_music.plotting import (
     LatentSpaceDisplay,
@@ -64,10 +64,10 @@ LatentSpaceDisplay.from_estimator(with_pca, tracks, genres)
 LatentSpaceDisplay.from_estimator(with_vae, tracks, genres)
 
 # %%
-# What each of them keeps of a track
-# ----------------------------------
-# First PCA, then the VAE. A reconstruction that is the same for all tracks would be the mean
-# spectrogram: a model that has learnt nothing.
+# Reconstructions
+# ---------------
+# First PCA, then the VAE. If the reconstructions of all tracks are the same, the model has only
+# learnt the mean spectrogram.
 
 # sphinx_gallery_thumbnail_number = 5
 some = genres.drop_duplicates().index[:2]
@@ -80,8 +80,8 @@ ReconstructionDisplay.from_estimator(with_vae[:-1], tracks.loc[some], names=genr
 # %%
 # A walk through the latent space
 # -------------------------------
-# Decoded places on the way through the mean of all tracks, along the two components in which the
-# tracks differ most.
+# Decoded latent vectors on a line through the mean of all tracks, along the two components in
+# which the tracks differ most.
 
 import numpy as np
 
@@ -91,8 +91,8 @@ LatentTraversalDisplay.from_estimator(with_vae[:-1], tracks, components=widest)
 # %%
 # Which is better?
 # ----------------
-# Three seeds on made-up tracks can't tell: the width of the intervals (``ari_ci``) says how far a
-# difference can be believed. Look at :ref:`what was measured on real data <defaults>` before you
+# Three seeds on synthetic tracks don't answer that: a difference smaller than the intervals
+# (``ari_ci``) is no difference. Read :ref:`what was measured on real data <defaults>` before you
 # choose.
 
 from sklearn_music.metrics import compare_embeddings

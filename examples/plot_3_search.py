@@ -2,15 +2,15 @@
 Searching beta and the latent size, without labels
 ==================================================
 
-What a ``GridSearchCV`` can tell about an embedding where nobody knows the genres, and what it
+What a ``GridSearchCV`` can find out about an embedding without knowing the genres, and what it
 can't.
 """
 
 # %%
 # How likely are tracks that the model has not seen?
 # --------------------------------------------------
-# :func:`~sklearn_music.metrics.elbo_scorer` scores held-out tracks by their evidence lower bound:
-# it needs no labels, and no clusters either. Pooled MFCCs make short rows, on which a network
+# :func:`~sklearn_music.metrics.elbo_scorer` scores held-out tracks by their evidence lower bound
+# (ELBO). It needs neither labels nor clusters. Pooled MFCCs are few features, on which a network
 # trains in a second.
 
 import pandas as pd
@@ -38,13 +38,12 @@ by_elbo = GridSearchCV(pipe, grid, scoring=elbo_scorer, cv=3).fit(mfcc)
 print(by_elbo.best_params_)
 
 # %%
-# Are the clusters set apart?
-# ---------------------------
-# Where all tracks are to be clustered and none are to come, nothing need be held out:
-# :class:`~sklearn_music.model_selection.NoSplit` is one fold, of all rows. The silhouettes are
-# taken in the scaled MFCCs, one space for all candidates. The adjusted Rand index is only here to
-# see what the other two, which get no labels, have missed: it is the only one that looks at
-# ``music.target``.
+# Are the clusters well separated?
+# --------------------------------
+# If there will be no new tracks, nothing needs to be held out:
+# :class:`~sklearn_music.model_selection.NoSplit` is one fold, of all tracks. The silhouettes are
+# computed in the scaled MFCCs, one space for all candidates. The adjusted Rand index shows what
+# the two scores without labels have missed: it alone uses ``music.target``.
 
 from sklearn_music.metrics import CLUSTERING_SCORERS, silhouette_scorer
 from sklearn_music.model_selection import NoSplit
@@ -55,8 +54,8 @@ by_clusters = GridSearchCV(pipe, grid, scoring=scoring, cv=NoSplit(), refit=Fals
 )
 
 # %%
-# Three opinions
-# --------------
+# The three scores
+# ----------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -85,8 +84,8 @@ for panel, (title, values) in zip(panels, tables.items(), strict=True):
     panel.set_yticks(range(3), values.index)
 
 # %%
-# The ELBO prefers ``beta=1``, which trains for just this, and as few components as it can do with:
-# it asks how well the tracks are described, not whether they fall into groups. So use it to
-# find a model that is neither too small nor learnt by heart, and choose between the good ones by
-# what the clusters are for. One seed decided each cell here: before you believe a difference, see
+# The ELBO prefers ``beta=1``, which is what the ELBO is trained with, and few components: it
+# measures how well a model describes the tracks, not whether they fall into groups. Use it to find
+# a model that neither underfits nor overfits, and choose among the good ones by what the clusters
+# are for. Each cell comes from one seed: check a difference with
 # :func:`~sklearn_music.metrics.compare_embeddings`.

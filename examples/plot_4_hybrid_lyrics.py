@@ -2,15 +2,16 @@
 Audio and lyrics, in English and in Bangla
 ==========================================
 
-Half of the tracks are sung in English, half in Bangla, whatever their genre. The sound tells the
-genre, the words tell the language, and the weight of the two decides which the clusters follow.
+Half of the tracks are sung in English, half in Bangla, independent of their genre. The sound
+predicts the genre and the words predict the language. Their weights decide which of the two the
+clusters follow.
 """
 
 # %%
 # Words of any script
 # -------------------
-# A word is a run of letters *and their marks*, so that গল্প stays one. About a fifth of the tracks
-# have no lyrics.
+# A word is a sequence of letters *and their marks*, so that গল্প stays one word. About a fifth of
+# the tracks have no lyrics.
 
 import pandas as pd
 
@@ -25,10 +26,10 @@ tracks[["lyrics", "genre", "language"]].head()
 # %%
 # Two blocks, each with a weight
 # ------------------------------
-# The latent space of the audio has a variance of about 1 in each component, the lyrics of a track
-# have length 1. The weights multiply them. Missing lyrics are NaN, then filled with the mean
-# of those of the five tracks that sound most alike. Filled with zeros, they would be alike, and
-# with a large weight become a cluster of their own.
+# This is late fusion: two blocks side by side. The latent space of the audio has a variance of
+# about 1 in each component, the lyrics of a track have length 1. The weights multiply them. Missing
+# lyrics are NaN, and are filled with the mean of those of the five tracks that sound most similar.
+# Filled with zeros they would all be the same, and with a large weight a cluster of their own.
 
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
@@ -55,7 +56,7 @@ Z = KNNImputer().fit_transform(embed.fit_transform(tracks))
 # %%
 # From one extreme to the other
 # -----------------------------
-# The embedding is fitted once. Each weight then needs no more than a clustering.
+# The embedding is fitted once. Each weight then needs only a new clustering.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,9 +78,9 @@ panel.set(xlabel="weight of the lyrics", ylabel="adjusted mutual information")
 panel.legend(frameon=False)
 
 # %%
-# Heard, and read
-# ---------------
-# With a weight of 0 the clusters are those of the sound, with 32 those of the words.
+# The languages in each cluster
+# -----------------------------
+# With a weight of 0 the clusters follow the sound, with 32 the words.
 
 from sklearn_music.plotting import ClusterCompositionDisplay, LatentSpaceDisplay
 
@@ -89,14 +90,14 @@ for panel, weight in zip(panels, (0, 32), strict=True):
     panel.set_title(f"weight of the lyrics: {weight}")
 
 # %%
-# The map with a weight of 8, where both count.
+# The map for a weight of 8, where both matter.
 
 LatentSpaceDisplay.from_predictions(Z * np.where(is_lyrics, 8, 1), tracks[["genre", "language"]])
 
 # %%
-# The words that set a cluster apart
-# ----------------------------------
-# Those whose mean TF-IDF in the cluster exceeds that in all lyrics the most, as in the
+# The typical words of each cluster
+# ---------------------------------
+# The words whose mean TF-IDF in the cluster exceeds their mean in all lyrics the most, as in the
 # :class:`~sklearn_music.report.ClusterReport`.
 
 words = LyricVectorizer(stop_words="english")

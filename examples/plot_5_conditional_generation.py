@@ -2,16 +2,16 @@
 Conditional generation: a track under another genre
 ===================================================
 
-:class:`~sklearn_music.BetaCVAE` tells its decoder a condition, here the genre. What the condition
-says need not stand in the latent space, so the same place can be decoded under another genre.
+The decoder of :class:`~sklearn_music.BetaCVAE` is conditioned on labels, here the genre. The latent
+vector of a track then need not contain its genre, and can be decoded under another one.
 """
 
 # %%
 # Spectrograms, and a block of genres
 # -----------------------------------
-# The embedder finds the condition by the names of its columns, so the features come as a
-# DataFrame. Only the decoder is told the genre: an encoder that is told too would copy it into the
-# latent space (see :ref:`leakage`).
+# The embedder finds the condition by the names of its columns, so the features are a DataFrame.
+# Only the decoder is conditioned on the genre: an encoder conditioned on it could copy it into the
+# latent space, which is label leakage (see :ref:`leakage`).
 
 import numpy as np
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -34,19 +34,19 @@ features = ColumnTransformer(
 X = features.fit_transform(tracks)
 
 # %%
-# How much beta it takes
-# ----------------------
-# For each track and each genre, decode the track under that genre, and look whether the result is
-# nearer to the mean spectrogram of that genre than to any other's. With a small beta the latent
-# space has room for all of the sound, and the decoder does without the condition. With a large one
-# room is dear, and what the condition tells for nothing is left to it.
+# The effect of beta
+# ------------------
+# Decode each track under each genre, and count how often the result is nearer to the mean
+# spectrogram of that genre than to that of any other. With a small beta the latent space contains
+# all of the sound, and the decoder can ignore the condition. With a large beta the latent space
+# contains less, and the decoder takes the genre from the condition.
 
 is_audio = ~X.columns.str.startswith("genre__")
 names = music.target_names
 means = X.loc[:, is_audio].groupby(genres).mean().to_numpy()
 conditions = np.eye(len(names))
 
-cvaes, obeys = {}, {}
+cvaes, followed = {}, {}
 for beta in (4, 32, 128):
     cvae = BetaCVAE(
         8, beta=beta, condition_features=make_column_selector(pattern="^genre__"), random_state=0
@@ -59,30 +59,31 @@ for beta in (4, 32, 128):
         for one in conditions
     ]
     cvaes[beta] = cvae
-    obeys[beta] = np.mean(np.array(nearest) == np.arange(len(names))[:, None])
-print({beta: f"{share:.0%} follow the genre" for beta, share in obeys.items()})
+    followed[beta] = np.mean(np.array(nearest) == np.arange(len(names))[:, None])
+print({beta: f"{share:.0%} follow the genre" for beta, share in followed.items()})
 
 # %%
 # One track, three genres
 # -----------------------
-# The place of a folk track in the latent space, decoded under its own genre and under two others.
-# What that beta has kept of the track itself is little: the price of a decoder that obeys.
+# The latent vector of a folk track, decoded under its own genre and under two others. With this
+# beta, little of the track itself is left.
 
 from sklearn_music.plotting import ReconstructionDisplay
 
 
 def spectrograms(rows):
-    """Bring scaled columns back to decibels, and to pictures."""
+    """Turn scaled columns back into spectrograms in decibels."""
     audio = features.named_transformers_["audio"]
     decibels = audio["scale"].inverse_transform(rows[:, is_audio])
     return decibels.reshape(-1, *audio["mel"].image_shape_)
 
 
-genre_of_row = ["folk", "classical", "electronic"]
+targets = ["folk", "classical", "electronic"]
 track = X[genres == "folk"].iloc[[0, 0, 0]]
 decoded = cvaes[128].inverse_transform(
-    cvaes[128].transform(track), condition=conditions[[names.index(name) for name in genre_of_row]]
+    cvaes[128].transform(track),
+    condition=conditions[[names.index(name) for name in targets]],
 )
 ReconstructionDisplay(
-    spectrograms(track.to_numpy()), spectrograms(decoded), names=genre_of_row, hop_length=1024
+    spectrograms(track.to_numpy()), spectrograms(decoded), names=targets, hop_length=1024
 ).plot()

@@ -2,15 +2,15 @@
 Reading the report
 ==================
 
-:class:`~sklearn_music.report.ClusterReport` writes what is to be known of a clustering on one page,
-which opens without a network: to read, and to listen to.
+:class:`~sklearn_music.report.ClusterReport` describes a clustering on one page with text, pictures
+and sound. It opens without a network connection.
 """
 
 # %%
 # A clustering
 # ------------
-# The pipeline to begin with: :func:`~sklearn_music.pipelines.make_track_vae_pipeline` embeds sound
-# and words in one latent space. A fifth of these tracks have no lyrics.
+# :func:`~sklearn_music.pipelines.make_track_vae_pipeline` is the pipeline to begin with. It embeds
+# audio and lyrics in one latent space. About a fifth of these tracks have no lyrics.
 
 from sklearn_music.datasets import make_music
 from sklearn_music.pipelines import make_track_vae_pipeline
@@ -33,18 +33,18 @@ report
 # %%
 # How to read it
 # --------------
-# - **Warnings** come first. Labels that leaked into the model, or a latent space that has
-#   collapsed, make all that follows worthless.
-# - **Scores** stand beside chance and two plain baselines. A score that chance reaches too says
-#   nothing, whatever its size; see :ref:`silhouettes` and :ref:`choosing_k`.
-# - **The map** is t-SNE's: near is alike, far says little.
-# - **Each cluster** has its labels, its telling words, its typical tracks and its outliers. Listen
-#   to the typical ones first: what do they share? Then to the outliers: what put them there?
-# - **Reconstructions** show what the latent space keeps of a track. A TrackVAE keeps the mean
-#   spectrum, so it draws stripes: compare those of several tracks. If they are all the same, it has
-#   kept nothing.
+# - **Warnings** come first. With label leakage or posterior collapse, the scores and clusters mean
+#   nothing.
+# - **Scores** come with those of chance and two simple baselines. A score no better than chance
+#   means nothing; see :ref:`silhouettes` and :ref:`choosing_k`.
+# - **The map** is by t-SNE: nearby tracks are similar, but large distances mean little.
+# - **Each cluster** has its labels, typical words, typical tracks and outliers. Listen to the
+#   typical tracks first: what do they have in common? Then listen to the outliers: why are they in
+#   this cluster?
+# - **Reconstructions** show what the latent space contains of a track. Those of a TrackVAE show its
+#   mean spectrum, as stripes. If they are the same for all tracks, it contains nothing.
 #
-# The pictures can be had one by one too:
+# Each picture is also available by itself:
 
 from sklearn_music.plotting import ClusterCompositionDisplay
 

@@ -1,13 +1,22 @@
-"""Walk through an estimator: its parts, what each is given, its embedders, its seeds."""
+"""Walk through an estimator: its parts, what each is given, its embedders, seeds and labels."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
+
+from .exceptions import LabelLeakageWarning
+
+# With a normalised mutual information above this, labels count as known to the model.
+LEAKAGE_THRESHOLD = 0.5
 
 
 class Part(NamedTuple):
@@ -54,14 +63,10 @@ def iter_estimators(estimator: Any, path: tuple[tuple[Any, Any], ...] = ()) -> I
 
 def named_estimators(estimator: Any) -> dict[str, Any]:
     """Return an estimator as "" and all in its parameters, fitted or not, by their names."""
-    everything = {"": estimator}
-    if _has_parameters(estimator):
-        everything |= estimator.get_params()
-    return {name: value for name, value in everything.items() if _has_parameters(value)}
-
-
-def _has_parameters(value: Any) -> bool:
-    return hasattr(value, "get_params") and not isinstance(value, type)
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        return {}
+    inside = estimator.get_params().items()
+    return {"": estimator, **{n: v for n, v in inside if hasattr(v, "get_params")}}
 
 
 def flat_steps(pipeline: Any) -> list[Any]:
@@ -106,8 +111,27 @@ def fitted_with_labels(estimator: Any) -> list[str]:
     ]
 
 
+def warn_of_leakage(leakage: float | None) -> None:
+    """Warn if the condition of an encoder predicts the labels, by its mutual information."""
+    if leakage is not None and leakage > LEAKAGE_THRESHOLD:
+        warnings.warn(
+            f"Label leakage: the encoder's condition predicts the labels y (normalised mutual "
+            f"information {leakage:.2f}). Any score of its clusters against y measures this, not "
+            "what the model found. Use encode_condition=False for a score that means something.",
+            LabelLeakageWarning,
+            stacklevel=4,
+        )
+
+
 def with_seed(estimator: Any, seed: int, *, overwrite: bool = True) -> Any:
-    """Set the seed of every random step, or of those that have none, and return the estimator."""
+    """Return an unfitted copy with the seed in every random step, or in those that have none.
+
+    Of "passthrough", return a transformer that changes nothing.
+    """
+    if isinstance(estimator, str):
+        # Whatever set_config says: a table whose columns have no names would be a warning.
+        return FunctionTransformer(np.asarray).set_output(transform="default")
+    estimator = clone(estimator)
     names = [
         name
         for name, value in estimator.get_params().items()

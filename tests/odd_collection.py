@@ -1,4 +1,4 @@
-"""A collection such as users have: every kind of odd file, cell, lyric and label."""
+"""A collection with every kind of odd file, cell, lyric and label that users have."""
 
 import os
 import struct
@@ -20,7 +20,7 @@ def make_odd_collection(folder):
     -------
     tracks : DataFrame
         With the columns ``audio``, ``lyrics``, ``title``, ``genre``, and ``readable``: whether the
-        audio can be used, None where either is right.
+        audio can be used, None where both answers are right.
     """
     rng = np.random.default_rng(0)
     music = make_music(60, duration=2.0, random_state=0).data
@@ -75,7 +75,7 @@ def make_odd_collection(folder):
     write("nan.wav", data=np.full(RATE, np.nan), subtype="FLOAT", readable=False)
     write("inf.wav", data=np.full(RATE, np.inf), subtype="FLOAT", readable=False)
 
-    # Damage, and headers that lie.
+    # Damaged files and wrong headers.
     damaged("half.flac", lambda b: b[: len(b) // 2], False)
     damaged("half.wav", lambda b: b[: len(b) // 2], False)
     damaged("half.ogg", lambda b: b[: len(b) // 2], False)
@@ -95,7 +95,7 @@ def make_odd_collection(folder):
     damaged("pipe.wav", lambda b: b[:40] + b"\xff\xff\xff\xff" + b[44:], True)
     damaged("rate_1.wav", lambda b: b[:24] + struct.pack("<I", 1) + b[28:], None)
 
-    # Cells that are no file.
+    # Cells that name no file, and waveforms.
     add(os.path.join(folder, "lost.wav"), False)
     os.mkdir(os.path.join(folder, "folder.wav"))
     add(os.path.join(folder, "folder.wav"), False)

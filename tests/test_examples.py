@@ -82,7 +82,7 @@ def test_cluster_folder(tmp_path, capsys):
     unread = clusters.index[clusters["reason"].notna()].tolist()
     assert unread == ["with_lyrics.wav", "nothing.wav", "gone.wav"]
     assert "20 tracks in 6 clusters, 1 in none" in printed
-    assert printed.count("Not heard: ") == 2
+    assert printed.count("Not readable: ") == 2
 
 
 @pytest.mark.filterwarnings("ignore:Got n_components")
@@ -97,10 +97,10 @@ def test_three_tasks(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     scores = pd.read_csv(tmp_path / "out" / "three_tasks.csv").set_index("embedding")
-    leaky = "Hard: BetaCVAE, told the genre"
+    leaky = "Hard: BetaCVAE, genre in the encoder"
     assert scores.index[scores["leakage"] > 0].tolist() == [leaky]
     # A leaky row is never printed without its mark.
-    assert printed.count(leaky) == printed.count(f"{leaky} ⚠ leaks") == 3
+    assert printed.count(leaky) == printed.count(f"{leaky} ⚠ label leakage") == 3
     assert "| Easy: PCA | own silhouette |" in printed
     assert len(list((tmp_path / "out").glob("*.png"))) == 10
 

@@ -1,8 +1,4 @@
-"""Tracks to cluster: synthetic ones, and a table of your own.
-
-`make_music` composes and renders tracks with lyrics in two languages, offline and as many as
-wanted. `load_tracks` reads a table of tracks beside a folder of audio files.
-"""
+"""Tracks to cluster: `load_tracks` reads a table of your own, `make_music` makes synthetic ones."""
 
 from ._load_tracks import load_tracks
 from ._make_music import make_music

@@ -4,7 +4,7 @@ import unicodedata
 
 import numpy as np
 
-# {a} is a noun of the genre, most of the time; {b} is anybody's.
+# {a} is most often a noun of the genre, {b} is one that all genres share.
 TEMPLATES = {
     "en": (
         "I keep the {a} beside me until the {b} is gone",
@@ -60,7 +60,7 @@ GENRE_NOUNS = {
     },
 }
 
-# A refrain's cry is the same in both languages, as it is on the radio.
+# They are the same in both languages, as on the radio.
 HOOKS = {
     "classical": "Ave, ave, gloria",
     "electronic": "Drop the bass, bass, drop the bass",
@@ -75,30 +75,15 @@ HOOK_SHARE = 0.9  # of the lyrics have a hook
 
 
 def write_lyrics(genre: str, language: str, rng: np.random.Generator) -> str:
-    """Write a short lyric: two verses, each with a refrain after it.
-
-    Parameters
-    ----------
-    genre : str
-        A key of ``GENRE_NOUNS[language]``.
-    language : {"en", "bn"}
-        English or Bangla.
-    rng : numpy.random.Generator
-        Source of the choices.
-
-    Returns
-    -------
-    str
-        The lyric, in Unicode's form NFC.
-    """
+    """Write a short lyric, "en" or "bn", in Unicode's form NFC: two verses, each with a refrain."""
     nouns = GENRE_NOUNS[language]
     genres = list(nouns)
 
-    def home() -> str:
+    def mostly_own_genre() -> str:
         return genre if rng.random() < GENRE_SHARE else genres[rng.integers(len(genres))]
 
     def line() -> str:
-        words = nouns[home()]
+        words = nouns[mostly_own_genre()]
         # A genre has its few favourite words (Zipf's law).
         weights = 1 / np.arange(1, len(words) + 1)
         text = str(rng.choice(TEMPLATES[language])).format(
@@ -108,7 +93,7 @@ def write_lyrics(genre: str, language: str, rng: np.random.Generator) -> str:
 
     refrain = [line(), line()]
     if rng.random() < HOOK_SHARE:
-        refrain.append(HOOKS[home()])
+        refrain.append(HOOKS[mostly_own_genre()])
     verses = [[line() for _ in range(rng.integers(2, 5))] for _ in range(2)]
     lines = [*verses[0], *refrain, *verses[1], *refrain]
     return unicodedata.normalize("NFC", "\n".join(lines))

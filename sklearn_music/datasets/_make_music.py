@@ -3,63 +3,62 @@
 import os
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import soundfile as sf
+from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from ._composition import GENRES
 from ._lyrics_text import write_lyrics
-from ._synthesis import GENRES, render_track
+from ._synthesis import render_track
 
 INSTRUMENTAL_SHARE = 0.15
 LOST_SHARE = 0.05
 LANGUAGES = ("en", "bn")
 
 DESCR = """\
-Synthetic tracks: each is composed (tempo, chords, rhythm, lyrics) in the manner of its genre and
-produced (instruments, drum kit, mix, room) in the manner of that genre or, for the share of
-tracks given by `crossover`, of another. Genre and language are independent. See
-sklearn_music.datasets.make_music.
+Synthetic tracks: each is composed (tempo, chords, rhythm, lyrics) in the style of its genre, and
+produced (instruments, drum kit, mix, room) in that style or, for a share `crossover` of the
+tracks, in that of another genre. Language and genre are independent.
 """
 
+_CONSTRAINTS = {
+    "n_tracks": [Interval(Integral, 1, None, closed="left")],
+    "n_genres": [Interval(Integral, 1, len(GENRES), closed="both")],
+    "duration": [Interval(Real, 0, None, closed="neither")],
+    "sample_rate": [Interval(Integral, 1000, None, closed="left")],
+    "crossover": [Interval(Real, 0, 1, closed="both")],
+    "directory": [str, os.PathLike, None],
+    "format": [StrOptions({"flac", "wav"})],
+    "random_state": ["random_state"],
+}
 
-@validate_params(
-    {
-        "n_tracks": [Interval(Integral, 1, None, closed="left")],
-        "n_genres": [Interval(Integral, 1, len(GENRES), closed="both")],
-        "duration": [Interval(Real, 0, None, closed="neither")],
-        "sample_rate": [Interval(Integral, 1000, None, closed="left")],
-        "crossover": [Interval(Real, 0, 1, closed="both")],
-        "directory": [str, os.PathLike, None],
-        "format": [StrOptions({"flac", "wav"})],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
-)
+
 def make_music(
-    n_tracks=120,
+    n_tracks: int = 120,
     *,
-    n_genres=6,
-    duration=5.0,
-    sample_rate=22050,
-    crossover=0.15,
-    directory=None,
-    format="wav",
-    random_state=None,
-):
+    n_genres: int = 6,
+    duration: float = 5.0,
+    sample_rate: int = 22050,
+    crossover: float = 0.15,
+    directory: str | os.PathLike[str] | None = None,
+    format: Literal["flac", "wav"] = "wav",
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Make synthetic tracks: audio, lyrics, genre and language.
 
-    Tempo, chords, drum patterns, instruments and mix differ by genre, and from track to track.
-    Genres overlap: some tracks sound like another genre than the one they are written in, and
-    lyrics hint at the genre without giving it away. It is a stand-in for a music collection, in
-    tests and examples that must run offline; results on it say nothing about real music.
+    For tests and examples that run offline: results on them say nothing about real music. Genres
+    differ in tempo, chords, rhythm, instruments and mix, but overlap. `load_tracks` reads a table
+    of your own tracks.
 
     Parameters
     ----------
     n_tracks : int, default=120
-        Number of tracks.
+        Number of tracks, half of them in English, half in Bangla.
     n_genres : int, default=6
         Number of genres, the first ones of "classical", "electronic", "folk", "hip hop", "pop"
         and "rock". Each has the same number of tracks, to within one.
@@ -68,17 +67,15 @@ def make_music(
     sample_rate : int, default=22050
         Samples per second, at least 1000.
     crossover : float, default=0.15
-        Share of the tracks that are produced in the manner of another genre, between 0 and 1: the
-        difficulty of the task. Their tempo, chords, rhythm and lyrics remain those of their own
-        genre.
+        Share of the tracks that sound like another genre than their own, between 0 and 1. Tempo,
+        chords, rhythm and lyrics stay those of their own. The larger, the harder is the task.
     directory : str or os.PathLike, default=None
-        Folder that the audio files are written to. It is created if needed; files of the same
-        names in it are replaced. If None, the waveforms stay in memory.
+        Folder to write the audio files to. It is created if needed, and files of the same names
+        are replaced. If None, the waveforms stay in memory.
     format : {"wav", "flac"}, default="wav"
-        Format of the files. Both hold the same 16-bit samples.
+        Format of the files. Both hold the same 16-bit samples, as do the waveforms in memory.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. An int gives the same tracks every time; None gives new ones,
-        and leaves NumPy's global state alone.
+        Determines all tracks. None makes new ones, and leaves NumPy's global state alone.
 
     Returns
     -------
@@ -92,27 +89,17 @@ def make_music(
         target : Series of shape (n_tracks,)
             The genre.
         target_names : list of str
-            The genres that were asked for, sorted.
+            The `n_genres` genres, sorted.
         sample_rate : int
             Samples per second.
         DESCR : str
             A description of the data.
 
-    See Also
-    --------
-    load_tracks : Read a table of tracks of your own.
-
     Notes
     -----
-    Lyrics are in English or Bangla, each for half of the tracks, whatever the genre. A track
-    without lyrics has a language all the same: that of the band.
-
-    With the defaults, `KMeans(6, n_init=10)` on the scaled mean and standard deviation of 20 MFCC
-    reaches an adjusted Rand index of .5 to .6, and between .3 and .7 from seed to seed, for 60 to
-    300 tracks of 3 to 15 seconds.
-
-    Samples are rounded to 16 bits, as in most music files, so that the waveforms in memory and
-    those read back from the files are the same.
+    With the defaults, ``KMeans(6, n_init=10)`` on the scaled mean and standard deviation of 20
+    MFCCs reaches an adjusted Rand index of .5 to .6, and between .3 and .7 from seed to seed, for
+    60 to 300 tracks of 3 to 15 seconds.
 
     Examples
     --------
@@ -120,59 +107,35 @@ def make_music(
     >>> music = make_music(6, duration=0.5, random_state=0)
     >>> music.data.columns.tolist()
     ['audio', 'lyrics', 'genre', 'language']
-    >>> sorted(music.target)
+    >>> music.target_names
     ['classical', 'electronic', 'folk', 'hip hop', 'pop', 'rock']
     >>> music.data["audio"][0].shape
     (11025,)
     """
+    validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="make_music")
     if random_state is None:
         # check_random_state(None) would draw from, and so advance, the global state.
         random_state = np.random.RandomState(np.random.MT19937())
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    rng = np.random.default_rng(seed)
-
-    genres = rng.permutation(n_tracks) % n_genres
-    languages = rng.permutation(n_tracks) % len(LANGUAGES)
-    # Another genre: 1 to n_genres - 1 places further on.
-    others = (genres + 1 + rng.integers(max(1, n_genres - 1), size=n_tracks)) % n_genres
-    is_crossover = rng.permutation(n_tracks) < round(crossover * n_tracks)
-    sounds = np.where(is_crossover, others, genres)
-
-    n_samples = max(1, round(duration * sample_rate))
     if directory is not None:
         directory = Path(os.path.abspath(directory))
         directory.mkdir(parents=True, exist_ok=True)
-
-    audio: list[np.ndarray | str] = []
-    lyrics: list[str | None] = []
-    for row in range(n_tracks):
-        track_rng = np.random.default_rng([seed, row])
-        genre, language = GENRES[genres[row]], LANGUAGES[languages[row]]
-        lyric, sung = _make_lyrics(genre, language, track_rng)
+    n_samples = max(1, round(duration * sample_rate))
+    labels = _draw_labels(n_tracks, n_genres, crossover, seed)
+    audio, lyrics = [], []
+    for row, (genre, sound, language) in enumerate(labels):
+        rng = np.random.default_rng([seed, row])
+        lyric, sung = _make_lyrics(genre, language, rng)
+        waveform = render_track(genre, sound, sung, n_samples, sample_rate, rng)
+        path = None if directory is None else directory / f"track_{row:04d}.{format}"
+        audio.append(_store(waveform, sample_rate, path))
         lyrics.append(lyric)
-        waveform = render_track(
-            genre,
-            GENRES[sounds[row]],
-            sung=sung,
-            n_samples=n_samples,
-            sample_rate=sample_rate,
-            rng=track_rng,
-        )
-        samples = np.round(waveform * 32767).astype(np.int16)
-        if directory is None:
-            audio.append(samples.astype(np.float32) / 32768)
-        else:
-            path = str(directory / f"track_{row:04d}.{format}")
-            _write(path, samples, sample_rate, format)
-            audio.append(path)
-
     data = pd.DataFrame(
         {
             "audio": audio,
-            # pandas' own text type would turn None into NaN.
-            "lyrics": pd.Series(lyrics, dtype=object),
-            "genre": [GENRES[i] for i in genres],
-            "language": [LANGUAGES[i] for i in languages],
+            "lyrics": pd.Series(lyrics, dtype=object),  # pandas' text type would make None NaN
+            "genre": [genre for genre, _, _ in labels],
+            "language": [language for _, _, language in labels],
         }
     )
     return Bunch(
@@ -184,21 +147,42 @@ def make_music(
     )
 
 
-def _make_lyrics(genre, language, rng):
-    """Return the lyric, if it has one, and whether the track is sung."""
+def _draw_labels(
+    n_tracks: int, n_genres: int, crossover: float, seed: int
+) -> list[tuple[str, str, str]]:
+    """Return of each track the genre, the genre that it sounds like, and the language."""
+    rng = np.random.default_rng(seed)
+    genres = rng.permutation(n_tracks) % n_genres
+    languages = rng.permutation(n_tracks) % len(LANGUAGES)
+    # Another genre is 1 to n_genres - 1 further on.
+    others = (genres + 1 + rng.integers(max(1, n_genres - 1), size=n_tracks)) % n_genres
+    is_crossover = rng.permutation(n_tracks) < round(crossover * n_tracks)
+    indices = zip(genres, np.where(is_crossover, others, genres), languages, strict=True)
+    return [(GENRES[i], GENRES[j], LANGUAGES[k]) for i, j, k in indices]
+
+
+def _make_lyrics(genre: str, language: str, rng: np.random.Generator) -> tuple[str | None, bool]:
+    """Return the lyric, if the track has one, and whether it is sung."""
     chance = rng.random()
     if chance < INSTRUMENTAL_SHARE:
         return "[Instrumental]", False
-    lyrics = write_lyrics(genre, language, rng)
-    # Sung, but nobody wrote the words down.
-    return (None if chance < INSTRUMENTAL_SHARE + LOST_SHARE else lyrics), True
+    lyric = write_lyrics(genre, language, rng)
+    # The lyrics of some tracks that are sung are lost.
+    return (None if chance < INSTRUMENTAL_SHARE + LOST_SHARE else lyric), True
 
 
-def _write(path, samples, sample_rate, format):
-    """Write a whole file or none, should the program be stopped half-way."""
-    part = f"{path}.{os.getpid()}.part"
+def _store(
+    waveform: NDArray[np.float32], sample_rate: int, path: Path | None
+) -> NDArray[np.float32] | str:
+    """Round a waveform to 16 bits; return it, or write it to a file and return the path."""
+    samples = np.round(waveform * 32767).astype(np.int16)
+    if path is None:
+        return samples.astype(np.float32) / np.float32(32768)
+    # A whole file or none, even if the program is stopped half-way.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        sf.write(part, samples, sample_rate, format=format.upper(), subtype="PCM_16")
+        sf.write(str(part), samples, sample_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
         os.replace(part, path)
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+    return str(path)

@@ -97,8 +97,8 @@ class BaseEmbedder(FittedEmbedder):
             fitted, or fitted by an earlier one.
         """
         self._fit(X, previous=getattr(self, "net_", None) if self.warm_start else None)
-        if advice := self.collapse_advice():
-            warnings.warn(advice, PosteriorCollapseWarning, stacklevel=3)
+        for message, category in self._find_flaws():
+            warnings.warn(message, category, stacklevel=3)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -158,8 +158,8 @@ class BaseEmbedder(FittedEmbedder):
         else:
             net, summary = train_network(self, X, settings, previous=previous, partial=partial)
         self.net_ = net
-        self.kl_per_component_ = summary.posterior.kl
-        self.active_units_ = summary.posterior.active_units
+        self.kl_per_component_ = summary.kl
+        self.active_units_ = summary.active_units
         self.noise_variance_ = summary.noise_variance
         self.beta_norm_ = self.beta * self.n_components / net.module_.n_inputs
         self.device_ = str(torch.device(net.device))
@@ -173,6 +173,11 @@ class BaseEmbedder(FittedEmbedder):
         ]
         self._trained_with = settings
         self._n_features_out = settings["network"]["n_components"]
+
+    def _find_flaws(self) -> list[tuple[str, type[Warning]]]:
+        """Return what to warn of after a fit, and the class of each warning."""
+        advice = self.collapse_advice()
+        return [(advice, PosteriorCollapseWarning)] if advice else []
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

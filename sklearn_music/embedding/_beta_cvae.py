@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
 
 from .._docstrings import shared
-from ..exceptions import warn_of_leakage
+from .._inspection import warn_of_leakage
 from ._base import BaseEmbedder
 from ._docstrings import EMBEDDER
 from ._layout import Layout, is_nan, resolve_image_shape, warn_of_one_band
@@ -118,6 +118,8 @@ class BetaCVAE(BaseEmbedder):
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
     }
 
+    condition_leakage_: float | None = None
+
     def __init__(
         self,
         n_components: int = 16,
@@ -200,25 +202,6 @@ class BetaCVAE(BaseEmbedder):
         self.condition_leakage_ = self.label_leakage(X, y)
         if self.encode_condition:
             warn_of_leakage(self.condition_leakage_)
-        return self
-
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train the network for one epoch over `X`, on top of what it has learnt.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Some samples.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : BetaCVAE
-            The embedder.
-        """
-        super().partial_fit(X)
-        self.condition_leakage_ = getattr(self, "condition_leakage_", None)
         return self
 
     def inverse_transform(self, X: Any, condition: Any = None) -> NDArray[np.float32]:

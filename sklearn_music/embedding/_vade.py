@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -176,40 +176,6 @@ class VaDE(ClusterMixin, VAE):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train the network and the clusters.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples, each column on a scale of about 1 (see StandardScaler). Missing ones,
-            which are NaN, are left out.
-        y : None
-            Ignored: no label enters the training.
-
-        Returns
-        -------
-        self : VaDE
-            The fitted clusterer.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer samples than clusters, or only one, that are not missing.
-        DivergenceError
-            If the loss becomes NaN or infinite.
-        """
-        super().fit(X)
-        n_found = len(np.unique(self.labels_[self.labels_ >= 0]))
-        if n_found < self.n_clusters:
-            warnings.warn(
-                f"Only {n_found} of n_clusters={self.n_clusters} clusters have samples. There may "
-                "be no more, or too many samples are alike: lower n_clusters, or train for longer.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
-
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the most probable cluster of each sample.
 
@@ -254,6 +220,16 @@ class VaDE(ClusterMixin, VAE):
             part.detach().cpu().numpy().copy() for part in parts
         )
         self.labels_ = self.predict(X)
+
+    def _find_flaws(self) -> list[tuple[str, type[Warning]]]:
+        n_found = len(np.unique(self.labels_[self.labels_ >= 0]))
+        if n_found == self.n_clusters:
+            return super()._find_flaws()
+        message = (
+            f"Only {n_found} of n_clusters={self.n_clusters} clusters have samples. There may be "
+            "no more, or too many samples are alike: lower n_clusters, or train for longer."
+        )
+        return [*super()._find_flaws(), (message, ConvergenceWarning)]
 
     def _training_samples(self, X: Any, *, reset: bool) -> Any:
         X = super()._training_samples(X, reset=reset)

@@ -1,28 +1,36 @@
-"""From audio to the vectors of a frozen, pretrained model, one row per track."""
+"""From audio to the vectors of a frozen, pretrained model, one per track."""
 
 import functools
 import inspect
+import sys
 import threading
 import types
+from collections.abc import Callable
+from typing import Any, Self
 
+import joblib
 import joblib.hashing
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 
+from .._docstrings import shared
 from ..exceptions import AudioError
-from ._track_transformer import TrackTransformer, failures_of, or_error
+from ._docstrings import TRACKS
+from ._track_transformer import TrackTransformer
+from .audio import AnyPath
+from .workers import failures_of, or_error
 
 # A model need not be made for threads, and torch uses all cores by itself.
 _ONE_AT_A_TIME = threading.Lock()
 
 
+@shared(TRACKS)
 class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
-    """Turn tracks into the vectors that a model of yours makes of them.
+    """Turn tracks into the vectors of a pretrained model of yours.
 
-    The model is any function of a waveform: a pretrained network, for example, with its weights
-    frozen. It takes the place of a :class:`SpectrogramExtractor`, with the same tracks, cache
-    and errors.
+    The model is any function of a waveform: a network with frozen weights, for example. Use
+    this in place of a :class:`SpectrogramExtractor`, with the same tracks, cache and errors.
 
     Parameters
     ----------
@@ -30,59 +38,38 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         ``model(waveform, sample_rate)`` with a mono waveform, an ndarray of shape
         (n_samples,), float32, and its rate in Hz. It returns a vector, of the same length for
         each track: an array-like or a torch tensor, on any device. It is called for one track
-        at a time, without gradients. Put a network into evaluation mode first.
-    sample_rate : int, default=22050
-        The rate, in Hz, to which files are resampled, and that of waveforms: the one that the
-        model was trained for.
+        at a time, without gradients, and must not change. Put a network into evaluation mode
+        first. A track on which it fails can't be used.
+    {sample_rate}
     offset : float, default=0.0
-        Where in the track the stretch that the model hears begins, in seconds.
+        Where in the track the stretch begins that the model gets, in seconds.
     duration : float, default=None
-        How long it is at most, in seconds: longer tracks are cropped, shorter ones are not
-        padded. None goes to the end of each track.
-    dtype : {"float32", "float16"} or NumPy's type, default="float32"
-        The type of the result.
-    n_jobs : int, default=None
-        Number of tracks that are decoded at a time.
-    verbose : int, default=0
-        Shows a progress bar, with the time that is left, where not 0.
-    memory : str, path or joblib.Memory, default=None
-        Where the vectors of files are kept. The key is the file (path, size and time of
-        change), the parameters and the model, as told in the Notes. A relative path stands in the
-        current folder, also where a pipeline was saved and predicts elsewhere: give an absolute
-        path, or ``set_params(memory=None)`` before you save.
-    on_error : {"raise", "nan"}, default="raise"
-        What happens to a track that can't be used, or on which the model fails: an error that
-        names the row and the file, or a row of NaN and one warning that lists all of them.
+        Its greatest length, in seconds: longer tracks are cropped, shorter ones are not padded.
+        None goes to the end of each track.
+    {running}
+    model_id : str, default=None
+        Name of the model in the cache, required if `memory` is set and `model` is a function.
+        Change it with every change of the model. If None, the cache identifies a model by its
+        class's name and by all that it would pickle, torch tensors by their values: other
+        weights are another model. It does not see a change in the code of a class, or of a
+        function that the model holds.
 
     Attributes
     ----------
     n_components_ : int
         Length of the vectors.
-    failures_ : dict of int to str
-        The tracks that could not be used in the last `fit`, `transform` or `fit_transform`: the
-        row number of each, with the reason. Empty if there were none. `fit` looks at the files,
-        and calls the model until it returns a vector.
-    n_features_in_ : int
-        Number of columns seen in `fit`: 1, or `n_samples` for a table of waveforms.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen in `fit`, where they were strings.
+    {tracks_seen}
 
     See Also
     --------
     SpectrogramExtractor : Spectrograms, without a model.
-    VAE : An embedding of the rows, which is trained on them.
+    VAE : An embedding of the result.
 
     Notes
     -----
-    For the cache, a model is what it holds. An object is told by its class's name and all that
-    it would pickle, torch tensors by their values: with other weights it is another model. A
-    function is told by its name, its code, its defaults and the variables around it that it
-    uses, those of functions that it calls in its own module included. What is not seen is a
-    change of a class's code, or of other modules: empty the cache then. A call must not change
-    the model.
-
-    `clone`, and so a search, copies an object that is a parameter, but not a function: a large
-    network is better used by a function.
+    `fit` looks at all files, and calls the model until it returns a vector. `clone`, and so a
+    search, copies an object that is a parameter, but not a function: wrap a large network in a
+    function, with `model_id`.
 
     Examples
     --------
@@ -97,23 +84,32 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
            [0.71, 1.  ]], dtype=float32)
     """
 
-    _parameter_constraints: dict = {**TrackTransformer._parameter_constraints, "model": [callable]}
+    _parameter_constraints: dict = {
+        **TrackTransformer._parameter_constraints,
+        "model": [callable],
+        "model_id": [str, None],
+    }
 
-    _NOT_IN_KEY = {**TrackTransformer._NOT_IN_KEY, "model": "in _identity, by what it holds"}
+    _NOT_IN_KEY = {
+        **TrackTransformer._NOT_IN_KEY,
+        "model": "in _identity, by model_id or by what it holds",
+        "model_id": "in _identity",
+    }
 
     def __init__(
         self,
-        model,
+        model: Callable[..., Any],
         *,
-        sample_rate=22050,
-        offset=0.0,
-        duration=None,
-        dtype="float32",
-        n_jobs=None,
-        verbose=0,
-        memory=None,
-        on_error="raise",
-    ):
+        sample_rate: int = 22050,
+        offset: float = 0.0,
+        duration: float | None = None,
+        dtype: str | type[np.floating[Any]] = "float32",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        memory: AnyPath | joblib.Memory | None = None,
+        on_error: str = "raise",
+        model_id: str | None = None,
+    ) -> None:
         self.model = model
         self.sample_rate = sample_rate
         self.offset = offset
@@ -123,20 +119,16 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         self.verbose = verbose
         self.memory = memory
         self.on_error = on_error
+        self.model_id = model_id
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @shared(TRACKS)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the length of the vectors from the first track; check that every track is there.
 
         Parameters
         ----------
-        X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
-            Paths of audio files, or mono waveforms of any lengths, one per row,
-            or a numeric table of waveforms of one length. Waveforms of type int8, uint8,
-            int16 or int32 are scaled to ±1 by the range of their type, as soundfile does;
-            other integers beyond ±127 are refused.
-        y : None
-            Ignored.
+        {fit_tracks}
 
         Returns
         -------
@@ -148,10 +140,10 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         AudioError
             If a track can't be used and ``on_error="raise"``, or if none can.
         ValueError
-            If `memory` is set and the model can't be told from others.
+            If `memory` is set, but the cache can't identify the model without a `model_id`.
         """
-        tracks, stamps = self._check_tracks(X, reset=True)
         vector_of = self._vector_function()
+        tracks, stamps = self._check_tracks(X, reset=True)
         failures = failures_of(stamps)
         for i, (track, stamp) in enumerate(zip(tracks, stamps, strict=True)):
             vector = or_error(vector_of, track, stamp)
@@ -163,71 +155,65 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         return self
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return self.n_components_
 
-    def _identity(self):
-        try:
-            model = _ModelHasher().hash_of(self.model)
-        except Exception as error:  # what an object raises that can't be pickled is not one class
-            raise ValueError(
-                f"Got model={self.model!r}, which holds what can't be pickled, so that the cache "
-                f"can't tell it from others ({type(error).__name__}: {error}). Use memory=None, "
-                "or a model that holds its weights alone."
-            ) from error
-        return "AudioEncoder", model, self._n_samples()
+    def _identity(self) -> tuple[Any, ...]:
+        by_id = self.model_id is not None  # so that no model_id is the hash of another model
+        n_samples = None if self.duration is None else self._n_samples_of(self.duration)
+        return by_id, self.model_id if by_id else _hash_of(self.model), n_samples
 
-    def _n_samples(self):
-        if self.duration is None:
-            return None
-        return max(1, round(self.duration * self.sample_rate))
-
-    def _vector_function(self):
-        """Return the function from a track to its vector."""
-        memory = self._check_memory()
-        identity = self._identity() if getattr(memory, "location", "unknown") else None
+    def _vector_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
+        """Return the function from a track to what the model returns for it."""
+        has_cache = getattr(self._check_memory(), "location", "unknown")
+        identity = self._identity() if has_cache else None
         compute = self._track_function()
+        model, sample_rate = self.model, int(self.sample_rate)
         duration = None if self.duration is None else float(self.duration)
-        settings = {
-            "model": self.model,
-            "sample_rate": int(self.sample_rate),
-            "n_samples": self._n_samples(),
-        }
+        n_samples = None if duration is None else self._n_samples_of(duration)
 
         def vector(track, stamp):
-            name = "the waveform" if stamp is None else repr(stamp.path)
-            encode = functools.partial(_encode, name=name, **settings)
+            def encode(waveform):
+                return _encode(waveform[:n_samples], model, sample_rate, _name(stamp))
+
             return compute(track, stamp, duration=duration, identity=identity, function=encode)
 
         return vector
 
-    def _row_function(self):
+    def _row_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
         vector_of = self._vector_function()
         largest = np.finfo(self.dtype).max
 
         def row(track, stamp):
             vector = vector_of(track, stamp)
-            name = "the waveform" if stamp is None else repr(stamp.path)
             if len(vector) != self.n_components_:
                 raise AudioError(
-                    f"the model returned {len(vector)} numbers for {name}, but "
+                    f"the model returned {len(vector)} numbers for {_name(stamp)}, but "
                     f"{self.n_components_} for the first track of fit. Pool what it returns, "
                     "over time for example."
                 )
             if np.abs(vector).max() > largest:
                 raise AudioError(
-                    f"the model returned numbers beyond ±{largest:g} for {name}, the largest of "
-                    f'dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
+                    f"the model returned numbers beyond ±{largest:g} for {_name(stamp)}, the "
+                    f'largest of dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
                 )
             return vector
 
         return row
 
 
-def _encode(waveform, *, model, sample_rate, n_samples, name):
-    """Return the model's vector of a waveform, float32."""
+def _name(stamp: Any) -> str:
+    return "the waveform" if stamp is None else repr(stamp.path)
+
+
+def _encode(
+    waveform: NDArray[Any], model: Callable[..., Any], sample_rate: int, name: str
+) -> NDArray[np.float32]:
+    """Return the model's vector of a waveform."""
+    import torch
+
     # A copy that it may write to.
-    waveform = np.array(waveform[:n_samples], dtype=np.float32)
+    waveform = np.array(waveform, dtype=np.float32)
     try:
         with _ONE_AT_A_TIME, torch.no_grad():
             vector = model(waveform, sample_rate)
@@ -248,53 +234,34 @@ def _encode(waveform, *, model, sample_rate, n_samples, name):
     return vector
 
 
-class _ModelHasher(joblib.hashing.NumpyHasher):
-    """joblib's hash of an object, with torch tensors and functions by what is in them.
+def _hash_of(model: Any) -> str:
+    """Return a hash of what a model holds; raise where that does not identify it."""
+    inner = model
+    while isinstance(inner, (functools.partial, types.MethodType)):
+        inner = inner.func if isinstance(inner, functools.partial) else inner.__self__
+    try:
+        if inspect.isclass(inner) or inspect.isroutine(inner):
+            raise TypeError("a function has only code, which can't be compared")
+        return _TensorHasher().hash(model)
+    except Exception as error:  # objects that can't be pickled raise errors of many classes
+        raise ValueError(
+            f"Got memory, model_id=None and model={model!r}, which the cache can't identify: "
+            f"{type(error).__name__}: {error}. Expected a name for the model: set model_id, for "
+            'example model_id="my-model-v1", or use memory=None.'
+        ) from error
 
-    What torch pickles of a tensor has addresses in memory, and of a function there is but its
-    name.
+
+class _TensorHasher(joblib.hashing.NumpyHasher):
+    """joblib's hash of an object, with torch tensors by their values.
+
+    What torch pickles of a tensor holds addresses in memory.
     """
 
-    def hash_of(self, model):
-        function = model
-        while isinstance(function, functools.partial):
-            function = function.func
-        self._module = getattr(function, "__module__", None)
-        self._seen = set()
-        return self.hash(model)
-
-    def save(self, obj):
-        if isinstance(obj, torch.Tensor):
+    def save(self, obj: Any) -> None:
+        # Without torch, there is no tensor.
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(obj, torch.Tensor):
             # As bytes: NumPy has no bfloat16.
             data = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             obj = ("tensor", str(obj.dtype), tuple(obj.shape), data)
-        elif isinstance(obj, frozenset):
-            # In a code; its order is that of hashes, which differ from process to process.
-            obj = ("frozenset", sorted(joblib.hash(item) for item in obj))
-        elif isinstance(obj, types.CodeType):
-            obj = ("code", obj.co_code, obj.co_names, obj.co_consts)
-        elif isinstance(obj, types.FunctionType) and self._is_own(obj):
-            name = (obj.__module__, obj.__qualname__)
-            if id(obj) in self._seen:
-                obj = name
-            else:
-                self._seen.add(id(obj))
-                names = _names(obj.__code__) & obj.__globals__.keys()
-                around = {name: obj.__globals__[name] for name in sorted(names)}
-                around |= inspect.getclosurevars(obj).nonlocals
-                used = {
-                    key: value
-                    for key, value in around.items()
-                    if not isinstance(value, types.ModuleType)
-                }
-                obj = (*name, obj.__code__, obj.__defaults__, obj.__kwdefaults__, used, vars(obj))
         super().save(obj)
-
-    def _is_own(self, function):
-        return function.__module__ == self._module or "<" in function.__qualname__
-
-
-def _names(code):
-    """Return the names of what a function's code uses, functions inside of it included."""
-    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*(_names(code) for code in inner))

@@ -1,57 +1,53 @@
 """How much audio a file really holds, by its own frames and pages.
 
-libsndfile believes the count in a header. It stops there, even where more follows, and promises
-it, even where nothing follows. These rules separate a count that is unknown from a file that is
-cut short:
+libsndfile believes the count in a header, whether more follows or less. These rules separate an
+unknown count from a file that is cut short:
 
-- A count of 0 or of all ones, and a size just below 2**31, 2**32 or beyond 2**62 bytes, is what
-  a writer to a pipe leaves there. It says nothing.
-- A count that is too large by the header itself (64 bytes, or one MP3 frame) comes from a writer
-  that counts the header too. Nothing was lost.
-- Any other count that is larger than what is there belongs to a file that was cut short.
-- A count that is smaller than what is there would drop audio in silence. MP3 and FLAC files are
-  read whole then; others are refused.
+- A writer to a pipe leaves a count of 0 or of all ones, or a size just below 2**31 or 2**32 or
+  beyond 2**62 bytes. Such a count means nothing.
+- A writer that counts the header too gives a count that is too large by it (64 bytes, or one MP3
+  frame). Nothing was lost.
+- Any other count that is larger than the content belongs to a file that was cut short.
+- With a count that is too small, the rest of the audio would be lost without notice. MP3 and
+  FLAC files are then read to their end; others raise an error.
 """
 
 import functools
 import math
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+import soundfile
 
 from ..exceptions import AudioError
 
-# An MP3 frame has 1,152 samples, and less than two of them are no truncation.
+# An MP3 frame has 1,152 samples. A file that lacks less than two of them is not truncated.
 MP3_TOLERANCE = 2 * 1152 - 1
 _OWN_HEADER = 64
-# Trailing bytes that are no chunk: more than this is taken for lost audio, less for padding.
+# Trailing bytes that are no chunk: more than this are lost audio, less are padding.
 _STRAY_BYTES = 8192
 # Of the subtypes whose samples all have the same size.
 _BYTES_PER_SAMPLE = {
     **{"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4},
     **{"ULAW": 1, "ALAW": 1, "FLOAT": 4, "DOUBLE": 8},
 }
-_MORE = "holds more audio than its header says, so that its end would be lost. Write it anew"
 
 
 class Contents(NamedTuple):
-    """What a file holds, where that isn't simply what libsndfile says."""
+    """What a file holds."""
 
-    n_frames: float = math.inf  # where only decoding tells
+    n_frames: float = math.inf  # where only decoding shows it
     is_exact: bool = False  # whether decoding would give just n_frames
-    # The file to decode in its place: these bytes, then its own from `skip` on.
+    # What to decode in place of the file: these bytes, then its own from `skip` on.
     prefix: bytes = b""
     skip: int = 0
 
 
-def examine(file, path):
-    """Return the contents of an open :class:`soundfile.SoundFile`.
-
-    Raises
-    ------
-    AudioError
-        If the end of the file is missing, or libsndfile would not read it.
-    """
+def examine(file: soundfile.SoundFile, path: str | os.PathLike[str]) -> Contents:
+    """Return the contents of an open file; raise an AudioError if its end is missing or unread."""
     if file.format == "MP3":
         return _examine_mp3(file, path)
     if file.format == "FLAC":
@@ -67,12 +63,11 @@ def examine(file, path):
     return Contents(file.frames, is_exact)
 
 
-def check_container(file, path):
+def check_container(file: soundfile.SoundFile, path: str | os.PathLike[str]) -> None:
     """Raise an AudioError where libsndfile's log shows that samples are missing or left over."""
     log = file.extra_info
     if file.format == "NIST":
-        with open(path, "rb") as raw:
-            log += raw.read(1024).decode("latin-1")
+        log += Path(path).read_bytes()[:1024].decode("latin-1")
     width = _BYTES_PER_SAMPLE.get(file.subtype, 1) * file.channels
     # As in "data : 882000 (should be 529182)" (wav), "SSND : ..." (aiff), "riff : ..." (w64),
     # "BODY : ..." (svx), "Data Size   : ..." (au).
@@ -94,17 +89,20 @@ def check_container(file, path):
     )
     stray = os.path.getsize(path) - file.frames * width
     if has_strays and file.subtype in _BYTES_PER_SAMPLE and stray > _STRAY_BYTES:
-        raise AudioError(f"{path!r} {_MORE}, with ffmpeg for example.")
+        raise AudioError(
+            f"{path!r} holds more audio than its header says, so that its end would be lost. "
+            "Write it anew, with ffmpeg for example."
+        )
 
 
-def _is_unknown(size):
-    """Tell whether a writer to a pipe left this size, since it can't go back to fill it in."""
+def _is_unknown(size: int) -> bool:
+    """Return whether a writer to a pipe left this size: it can't go back to fill it in."""
     # 0x7F000000 (sox, aiff), 0x7FFFF000 (sox, wav), 0x80000000, 0xFFFFFFFF (ffmpeg), 2**64 - 1.
     margin = 2**24 + 2**16
     return size >= 2**62 or any(0 <= limit - size <= margin for limit in (2**31, 2**32))
 
 
-def _id3_size(data):
+def _id3_size(data: bytes) -> int:
     """Return where the ID3v2 tags at the start end."""
     size = 0
     while data[size : size + 3] == b"ID3" and len(data) >= size + 10:
@@ -141,7 +139,7 @@ def _mpeg_frame(second, third):
     return n_slots * slot, n_samples
 
 
-def _mpeg_frames(data, position):
+def _mpeg_frames(data: bytes, position: int) -> Iterator[tuple[int, int]]:
     """Yield the position and the number of samples of each whole frame."""
     end = len(data) - 3
     is_in_sync = True
@@ -159,8 +157,8 @@ def _mpeg_frames(data, position):
                 return
 
 
-def _is_start(data, position):
-    """Tell whether three frames of one kind follow each other, which is no chance."""
+def _is_start(data: bytes, position: int) -> bool:
+    """Return whether three frames of one kind follow each other, which is no chance."""
     second, rate = data[position + 1], data[position + 2] & 0x0C
     for _ in range(3):
         header = data[position : position + 3]
@@ -173,9 +171,8 @@ def _is_start(data, position):
     return True
 
 
-def _examine_mp3(file, path):
-    with open(path, "rb") as raw:
-        data = raw.read()
+def _examine_mp3(file, path) -> Contents:
+    data = Path(path).read_bytes()
     frames = list(_mpeg_frames(data, _id3_size(data)))
     if not frames:  # of a free bit rate
         return Contents(file.frames)
@@ -211,10 +208,9 @@ def _examine_mp3(file, path):
     return Contents(n_samples, False, prefix.ljust(size, b"\0"), start)
 
 
-def _examine_flac(file, path):
-    """Compare the count in the header with the place of the last frame: RFC 9639."""
-    with open(path, "rb") as raw:
-        data = raw.read()
+def _examine_flac(file, path) -> Contents:
+    """Compare the count in the header with the position of the last frame: RFC 9639."""
+    data = Path(path).read_bytes()
     start = data.find(b"fLaC", _id3_size(data))
     if start < 0:
         return Contents(file.frames)
@@ -236,11 +232,11 @@ def _examine_flac(file, path):
     return Contents(count, there == count)
 
 
-def _flac_end(data, start, block_size, n_channels):
+def _flac_end(data: bytes, start: int, block_size: int, n_channels: int) -> int | None:
     """Return the number of the sample at which the last frame ends, or None.
 
-    Chance bytes may look like a frame's header. A frame is one that begins at the sample at which
-    another ends, or else at the first sample.
+    Other bytes may look like a frame's header. A frame begins at the sample at which another one
+    ends, or at the first sample.
     """
     position = len(data)
     ends: dict[int, int] = {}  # by the sample at which the frame begins
@@ -256,7 +252,7 @@ def _flac_end(data, start, block_size, n_channels):
     return ends.get(0)
 
 
-def _flac_frame(header, block_size, n_channels):
+def _flac_frame(header: bytes, block_size: int, n_channels: int) -> tuple[int, int] | None:
     """Return where a frame begins and ends, in samples, or None if it is none: section 9.1."""
     if header[1] not in (0xF8, 0xF9):
         return None
@@ -301,7 +297,7 @@ class _Page(NamedTuple):
     serial: bytes
 
 
-def _ogg_pages(data):
+def _ogg_pages(data: bytes) -> Iterator[_Page]:
     """Yield the pages: RFC 3533, section 6."""
     position = data.find(b"OggS")
     while position >= 0:
@@ -318,9 +314,8 @@ def _ogg_pages(data):
         position = data.find(b"OggS", end if data[end : end + 4] == b"OggS" else position + 4)
 
 
-def _examine_ogg(file, path):
-    with open(path, "rb") as raw:
-        data = raw.read()
+def _examine_ogg(file, path) -> Contents:
+    data = Path(path).read_bytes()
     pages = list(_ogg_pages(data))
     if not pages:
         return Contents(file.frames)

@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from numbers import Integral, Number, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
@@ -14,7 +15,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from .._tables import as_objects, is_missing
-from ._text import fold
+from .text import fold
 
 _OTHER = "other"
 
@@ -31,13 +32,11 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     separator : str, default="|"
-        What stands between the genres of one track, as in "Rock|Pop". None takes every string
+        The text between the genres of one track, as in "Rock|Pop". None takes every string
         for one genre.
-
     categories : "auto" or list of str, default="auto"
         The genres. "auto" takes those seen in `fit`, sorted. A list keeps its order, and labels
         outside it are encoded as zeros.
-
     min_frequency : int or float, default=None
         Genres of fewer tracks than this count, or share of the tracks that have a genre, are
         gathered in one last column "other". None keeps every genre.
@@ -46,13 +45,10 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
     ----------
     categories_ : ndarray of str objects, of shape (n_categories,)
         The genre of each output column, folded: lower case, with single spaces.
-
     infrequent_categories_ : ndarray of str objects
         The genres that were gathered in "other".
-
     n_features_in_ : int
         Number of input columns.
-
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the input columns, where they are all strings.
 
@@ -65,10 +61,10 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     The genres of several columns are joined: a track has those of all its columns. None, NaN, NA
-    and strings that hold nothing but white space and hyphens are no genre. A genre that is
-    itself called "other" shares its column with the rare ones, and loses nothing by it. A genre
-    not seen in `fit` is encoded as zeros, and never as "other", which stands for the rare genres
-    that `fit` saw. Numbers are labels too, and 3.0 is the label "3".
+    and strings of only white space and hyphens are no genre. A genre that is itself called
+    "other" shares the column of the rare ones. A genre not seen in `fit` is encoded as zeros,
+    never as "other", which means the rare genres that `fit` saw. Numbers are labels too, and 3.0
+    is the label "3".
 
     Examples
     --------
@@ -100,21 +96,20 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
         separator: str | None = "|",
         *,
         categories: str | Collection[str] = "auto",
-        min_frequency: int | float | None = None,
+        min_frequency: float | None = None,
     ) -> None:
         self.separator = separator
         self.categories = categories
         self.min_frequency = min_frequency
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "GenreEncoder":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the genres.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_tracks,) or (n_tracks, n_columns)
             The labels; None, NaN, NA and "" are missing ones.
-
         y : None
             Ignored.
 
@@ -147,18 +142,18 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
         self.infrequent_categories_ = np.array(rare, dtype=object)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> NDArray[np.float32]:
         """Return the genres as zeros and ones.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_tracks,) or (n_tracks, n_columns)
-            The labels; None, NaN, NA and "" are missing ones.
+            As in `fit`.
 
         Returns
         -------
         block : ndarray of shape (n_tracks, n_categories), float32
-            1 where the track has the genre; a row of zeros where it has none that is known.
+            1 where the track has the genre; only zeros where it has no known genre.
         """
         check_is_fitted(self)
         tracks = self._check_genres(X, reset=False)
@@ -170,7 +165,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             row[[column[genre] for genre in genres if genre in column]] = 1
         return block
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> NDArray[np.object_]:
         """Return the labels of a block, the genres of a track joined by the separator.
 
         Parameters
@@ -196,7 +191,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             labels[i] = separator.join(self.categories_[row]) or None
         return labels
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the output columns.
 
         Parameters
@@ -232,7 +227,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
         present = ~is_missing(values)
         if values.ndim == 1:
             if present.any() and all(isinstance(value, Number) for value in values[present]):
-                # One row of features or one column of labels? scikit-learn's error says it all.
+                # One track or one column? Let scikit-learn's error ask.
                 check_array(values, dtype=None, input_name="X", estimator=self)
             values, present = values.reshape(-1, 1), present.reshape(-1, 1)
         validate_data(
@@ -251,7 +246,7 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             if len(genres) != 1:
                 raise ValueError(
                     f"Got {value!r} in categories, expected one genre each: leave out missing "
-                    f"ones, and write genres that separator={self.separator!r} parts one by one."
+                    f"ones, and list what separator={self.separator!r} would split one by one."
                 )
             known += genres
         if not known:
@@ -280,8 +275,8 @@ class GenreEncoder(TransformerMixin, BaseEstimator):
             parts = [_close_gaps(text)]
         else:
             separator = fold(self.separator)
-            # Closing the gaps can make a separator such as " ": no genre may hold one, or its
-            # labels couldn't be read back.
+            # Closing the gaps can make a separator such as " ". A genre that holds one could not
+            # be read back.
             parts = [
                 genre.strip()
                 for part in text.split(separator)

@@ -1,156 +1,80 @@
 """Lyrics to columns: TF-IDF over the words of any script, LSA, or an encoder of the user's own."""
 
-import re
-import unicodedata
 import warnings
 from collections.abc import Callable, Collection
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion
-from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
-from ._stop_words import BENGALI, ENGLISH
-from ._text import fold
-
-_STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
-
-_MISSING_VALUES = (
-    "[Instrumental]",
-    "[No lyrics]",
-    "#ERROR!",
-    "#N/A",
-    "#NAME?",
-    "#REF!",
-    "#VALUE!",
-    "NA",
-    "NaN",
-    "None",
-    "null",
-)
-
-
-class _WordCharacters(dict):
-    r"""A table for `str.translate` that leaves nothing but words, filled as characters come up.
-
-    `re` knows no Unicode categories, and its ``\w`` leaves out the vowel signs of Bangla,
-    Devanagari and Tamil: they are marks, not letters.
-    """
-
-    def __missing__(self, code: int) -> str | None:
-        character = chr(code)
-        category = unicodedata.category(character)
-        kept: str | None
-        if character in "'’ʼ＇":
-            kept = "'"
-        elif category[0] in "LM":
-            kept = character
-        elif category == "Cf" and character != "\u200b":
-            # Soft hyphens, joiners and direction marks are invisible and stand inside words;
-            # the zero width space alone is there to end one.
-            kept = None
-        else:
-            kept = " "
-        self[code] = kept
-        return kept
-
-
-_WORD_CHARACTERS = _WordCharacters()
-
-# In translated text the only \w are letters and all else that isn't space or ' is a mark.
-_WORD = re.compile(r"\w[^\s']*(?:'\w[^\s']*)*")
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of `text`: case folded letters with their combining marks."""
-    # Dropping an invisible character can bring a letter and its mark together.
-    kept = unicodedata.normalize("NFC", fold(text).translate(_WORD_CHARACTERS))
-    return _WORD.findall(kept)
+from ._lyric_features import check_strings, cut, encode, fit_components, make_tfidf, reduce
+from .text import MISSING_LYRICS, why_no_lyrics, words
 
 
 class LyricVectorizer(TransformerMixin, BaseEstimator):
     """Turn lyrics of any script into TF-IDF, latent semantic or encoder features.
 
     A word is a run of letters with their combining marks, so that Bangla, Devanagari, Tamil,
-    Arabic and accented Latin words stay whole. Missing lyrics become zero rows.
+    Arabic and accented Latin words stay whole. Missing lyrics become rows of zeros.
 
     Parameters
     ----------
     n_components : int, default=None
-        Number of columns to reduce the features to by a truncated singular value decomposition
-        (latent semantic analysis), each row scaled to unit L2 norm. None leaves the features as
-        they are: sparse TF-IDF, or what `encoder` returns. If the rank of the features is below
-        `n_components` (few or repeated lyrics, few terms), there are as many columns as the rank,
-        with a warning.
-
+        Number of columns after a truncated singular value decomposition (latent semantic
+        analysis), each row scaled to unit L2 norm. Few or repeated lyrics allow fewer, the rank
+        of the features: then these are used, with a warning. None leaves the features as they
+        are: sparse TF-IDF, or what `encoder` returns.
     ngram_range : tuple (min_n, max_n), default=(1, 1)
         Lengths of the word n-grams.
-
     char_ngram_range : tuple (min_n, max_n), default=None
         Lengths of character n-grams inside words, in code points, added as a second TF-IDF block
-        with the same `min_df`, `max_df` and `max_features`. Stop words are left out of the words
-        only. None adds none.
-
+        with the same `min_df`, `max_df` and `max_features`, stop words included. None adds none.
     stop_words : {"english", "bengali"} or list of str, default=None
-        Words to leave out. A list goes through the same tokenizer as the lyrics: case and
-        Unicode form don't matter, and an entry of several words stands for each of them.
-
+        Words to leave out. A list is cut into words like the lyrics: case makes no difference,
+        and an entry of several words stands for each of them.
     min_df : int or float, default=1
         Terms in fewer lyrics than this count, or share of the present lyrics, are left out.
-
     max_df : int or float, default=1.0
         Terms in more lyrics than this count, or share of the present lyrics, are left out.
-
     max_features : int, default=None
         Keep only this many terms, the most frequent ones.
-
     sublinear_tf : bool, default=True
-        Replace a term's count by 1 + log(count), so that a chorus doesn't drown the verses.
-
-    missing_values : list of str, default=("[Instrumental]", "#ERROR!", ...)
-        Strings that stand for missing lyrics. They are compared by their words alone, without
-        regard to case and punctuation. None, NaN, NA and text without a word are always missing.
-
+        Replace a term's count by 1 + log(count), so that a chorus counts less.
+    missing_values : list of str, default=("[Instrumental]", "[No lyrics]", ...)
+        Texts that stand for missing lyrics. Only their words are compared, without regard to
+        case and punctuation. None, NaN, NA and text without a word are always missing.
     fill_value : float, default=0.0
-        What stands in the columns of missing lyrics, where the output is dense. NaN lets
-        `ConvVAE` tell them from lyrics without a known word.
-
+        The features of missing lyrics, where the output is dense. With NaN, `TrackVAE` and
+        `ConvVAE` can distinguish missing lyrics from lyrics without a known word.
     add_indicator : bool, default=False
         Append a column that is 1 where the lyrics are missing and 0 elsewhere.
-
     encoder : callable, default=None
-        Function from a list of n strings to an array of shape (n, d), such as the ``encode``
-        method of a sentence transformer, used in place of TF-IDF. It gets the present lyrics
-        only, as they were written, in NFC. The parameters of TF-IDF then have no effect.
-
+        Used in place of TF-IDF, whose parameters then have no effect: a function from a list of
+        n strings to an array of shape (n, d), such as the ``encode`` method of a sentence
+        transformer. It gets the present lyrics only, as they were written, in NFC.
     random_state : int, RandomState instance, default=None
-        Seed of the decomposition's solver. The solver runs until it converges, so that the seed
-        and the order of the tracks change the result by no more than rounding. The exception is
-        a tie: if components beyond `n_components` have the same singular value as the last one,
-        which of them is kept is arbitrary.
+        Seed of the solver of the decomposition, which runs until it converges: the seed and the
+        order of the tracks change the result only by rounding. But if components beyond
+        `n_components` have the same singular value as the last one, any of them may be kept.
 
     Attributes
     ----------
     vectorizer_ : TfidfVectorizer, FeatureUnion or None
-        The fitted TF-IDF, which takes text already cut into words by spaces; a union of a word
-        and a character one with `char_ngram_range`; None with `encoder`.
-
+        The fitted TF-IDF of text that is cut into words by spaces; a union of a word and a
+        character one with `char_ngram_range`; None with `encoder`.
     svd_ : TruncatedSVD or None
         The fitted decomposition; None where nothing is reduced.
-
     n_components_ : int
         Number of output columns, the missing indicator not counted.
-
     n_missing_ : int
         Number of missing lyrics seen in `fit`.
 
@@ -163,25 +87,22 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     Notes
     -----
     Text is composed (NFC) and case folded before it is cut. Digits, punctuation and the danda
-    end a word. An apostrophe between two letters is part of it: "don't" and Bangla "ক’রে" are
-    one word, since their halves mean nothing, at the price that French "l'amour" is one too.
-    Invisible characters are dropped, joiners included, since they change how a word looks, not
-    which word it is; the zero width space ends a word. Chinese, Japanese and Thai write no
-    spaces, so that a whole phrase is a word: `char_ngram_range` finds what phrases share.
+    end a word. An apostrophe between two letters is part of it: "don't", Bangla "ক’রে" and
+    French "l'amour" are one word. Invisible characters are dropped, but the zero width space
+    ends a word. Chinese, Japanese and Thai write no spaces, so that a whole phrase is a word:
+    `char_ngram_range` finds what phrases share.
 
-    Missing lyrics take no part in `fit`, so that they don't shift the document frequencies. A
-    lyric none of whose terms is known is a zero row too, and so is one that lies outside the
-    components kept but for rounding.
+    Missing lyrics take no part in `fit`, so that they don't shift the document frequencies.
+    Lyrics without a known term, or outside the kept components, are a row of zeros too.
 
-    `sublinear_tf=True` was chosen on 502 English and German songs and on 916 Bangla ones, by
-    KMeans on 64 components: it raised the mutual information (NMI) with genre from .04 to .08 and
-    from .40 to .48, and the agreement with language (ARI) from .97 to .98. `min_df` from 1 to 3
-    made no difference beyond .02, so that it is 1, which never empties the vocabulary of a small
-    fold. scikit-learn's own tokenizer, which cuts Bangla words at their vowel signs, gets .33 for
-    .48. Character n-grams of 2 to 4 reach .09 and .54 at twice the features and more: worth a try.
+    On 502 English and German songs and on 916 Bangla ones, clustered by KMeans on 64 components,
+    `sublinear_tf` raised the mutual information (NMI) with genre from .04 to .08 and from .40 to
+    .48; `min_df` from 1 to 3 made no difference beyond .02. scikit-learn's own tokenizer, which
+    cuts Bangla words at their vowel signs, gets .33 for .48. Character n-grams of 2 to 4 reach
+    .09 and .54, with more than twice the features.
 
-    `clone`, and with it every grid search, copies the `encoder`, and with a bound method the
-    whole model behind it; a function of a module that calls the model is copied by reference.
+    `clone`, and so every search, copies the `encoder`, and the whole model behind a bound
+    method. A function of a module that calls the model is not copied.
 
     References
     ----------
@@ -205,7 +126,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_range": [tuple],
         "char_ngram_range": [tuple, None],
-        "stop_words": [StrOptions(set(_STOP_WORDS)), list, tuple, set, frozenset, None],
+        "stop_words": [StrOptions({"english", "bengali"}), list, tuple, set, frozenset, None],
         "missing_values": [list, tuple, set, frozenset],
         "fill_value": [Real],
         "add_indicator": ["boolean"],
@@ -224,14 +145,14 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         ngram_range: tuple[int, int] = (1, 1),
         char_ngram_range: tuple[int, int] | None = None,
         stop_words: str | Collection[str] | None = None,
-        min_df: int | float = 1,
-        max_df: int | float = 1.0,
+        min_df: float = 1,
+        max_df: float = 1.0,
         max_features: int | None = None,
         sublinear_tf: bool = True,
-        missing_values: Collection[str] = _MISSING_VALUES,
+        missing_values: Collection[str] = tuple(MISSING_LYRICS),
         fill_value: float = 0.0,
         add_indicator: bool = False,
-        encoder: Callable[[list[str]], Any] | None = None,
+        encoder: Callable[..., Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
@@ -249,14 +170,13 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "LyricVectorizer":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the vocabulary and, with `n_components`, the components.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_tracks,) or (n_tracks, 1)
             The lyrics; None, NaN and NA are missing ones.
-
         y : None
             Ignored.
 
@@ -269,31 +189,30 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray | sparse.csr_matrix:
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit, and return the features of the same lyrics; the encoder runs once.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_tracks,) or (n_tracks, 1)
-            The lyrics; None, NaN and NA are missing ones.
-
+            As in `fit`.
         y : None
             Ignored.
 
         Returns
         -------
         features : ndarray or csr_matrix of shape (n_tracks, n_features_out), float32
-            One row per track.
+            As from `transform`.
         """
         return self._assemble(*self._fit(X))
 
-    def transform(self, X: Any) -> np.ndarray | sparse.csr_matrix:
+    def transform(self, X: Any) -> Any:
         """Return the features of lyrics.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_tracks,) or (n_tracks, 1)
-            The lyrics; None, NaN and NA are missing ones.
+            As in `fit`.
 
         Returns
         -------
@@ -302,10 +221,10 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
             `n_components` or `encoder`.
         """
         check_is_fitted(self)
-        lyrics, present = self._check_lyrics(X)
+        lyrics, present = self._split(X, in_fit=False)
         return self._assemble(self._features(lyrics), present)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the output columns.
 
         Parameters
@@ -333,14 +252,37 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         indicator = ["lyricvectorizer_missing"] if self.add_indicator else []
         return np.asarray([*names, *indicator], dtype=object)
 
+    def check_lyrics(self, X: Any) -> None:
+        """Raise the errors of `fit` that do not need any fitting.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_tracks,) or (n_tracks, 1)
+            As in `fit`.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no column of lyrics, or if all of them are missing.
+        """
+        self._split(X, in_fit=True)
+
     @config_context(transform_output="default")
-    def _fit(self, X: Any) -> tuple[np.ndarray | sparse.csr_matrix, np.ndarray]:
+    def _fit(self, X: Any) -> tuple[Any, NDArray[np.bool_]]:
         """Fit; return the features of the present lyrics, and which lyrics are present."""
-        lyrics, present = self._check_early(X)
+        lyrics, present = self._split(X, in_fit=True)
         if self.encoder is None:
-            self.vectorizer_ = self._make_vectorizer()
+            self.vectorizer_ = make_tfidf(
+                self.ngram_range,
+                self.char_ngram_range,
+                self.stop_words,
+                min_df=self.min_df,
+                max_df=self.max_df,
+                max_features=self.max_features,
+                sublinear_tf=self.sublinear_tf,
+            )
             try:
-                features = self.vectorizer_.fit_transform(_cut(lyrics))
+                features = self.vectorizer_.fit_transform(cut(lyrics))
             except ValueError as error:
                 raise ValueError(
                     f"No word is left of {len(lyrics)} lyrics with min_df={self.min_df}, "
@@ -349,93 +291,31 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                 ) from error
         else:
             self.vectorizer_ = None
-            features = self._encode(lyrics)
-
+            features = encode(self.encoder, lyrics)
         self.n_missing_ = int((~present).sum())
         self.svd_: TruncatedSVD | None = None
         self.n_components_ = features.shape[1]
-        if self.n_components is not None:
-            self._decompose(features)
-            if self.n_components_ < self.n_components:
-                warnings.warn(
-                    f"Got n_components={self.n_components}, but {features.shape[0]} lyrics with "
-                    f"{features.shape[1]} features allow {self.n_components_} only (their rank), "
-                    "which is used: pass a smaller n_components or more different lyrics.",
-                    stacklevel=5,
-                )
-        return self._reduce(features), present
+        if self.n_components is None:
+            return features, present
+        wanted = self.n_components
+        self.svd_, self.n_components_ = fit_components(features, wanted, self.random_state)
+        if self.n_components_ < wanted:
+            warnings.warn(
+                f"Got n_components={wanted}, but {features.shape[0]} lyrics with "
+                f"{features.shape[1]} features allow {self.n_components_} only (their rank), "
+                "which is used: pass a smaller n_components or more different lyrics.",
+                stacklevel=5,
+            )
+        return reduce(features, self.svd_), present
 
-    def _decompose(self, features: np.ndarray | sparse.csr_matrix) -> None:
-        """Learn the components, of which there are no more than the rank of the features."""
-        self.n_components_ = min(self.n_components, *features.shape)
-        if features.shape[1] == 1:  # TruncatedSVD refuses it, and it can't be reduced anyway
-            return
-        # In float32, the singular values that are 0 would be hard to tell from small ones.
-        features = features.astype(np.float64)
-        # What rounding the features to float32 can make of a singular value of 0, with a margin.
-        zero = 10 * np.finfo(np.float32).eps * np.sqrt((row_norms(features) ** 2).sum())
-        while True:
-            # Lyrics have a flat spectrum, of which the randomized solver finds another part with
-            # every seed and every order of rows. ARPACK is exact, but can do neither all
-            # components nor a matrix of zeros.
-            partial = self.n_components_ < min(features.shape) and zero > 0
-            # The explained variance ratio is 0 / 0 where all lyrics are alike.
-            with np.errstate(invalid="ignore", divide="ignore"):
-                svd = TruncatedSVD(
-                    self.n_components_,
-                    algorithm="arpack" if partial else "randomized",
-                    random_state=self.random_state,
-                ).fit(features)
-            rank = max(1, int((svd.singular_values_ > zero).sum()))
-            if rank == self.n_components_:
-                self.svd_ = svd
-                return
-            # Beyond the rank, directions are arbitrary, and new lyrics would lie in them.
-            self.n_components_ = rank
-
-    def _make_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
-        _check_ngram_range("ngram_range", self.ngram_range)
-        shared = {
-            "lowercase": False,
-            "min_df": self.min_df,
-            "max_df": self.max_df,
-            "max_features": self.max_features,
-            "sublinear_tf": self.sublinear_tf,
-            "dtype": np.float32,
-        }
-        words = TfidfVectorizer(
-            # The text comes cut into words already, so that no function needs to be pickled.
-            token_pattern=r"\S+",
-            ngram_range=self.ngram_range,
-            stop_words=self._check_stop_words(),
-            **shared,
-        )
-        if self.char_ngram_range is None:
-            return words
-        _check_ngram_range("char_ngram_range", self.char_ngram_range)
-        characters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=self.char_ngram_range, **shared
-        )
-        return FeatureUnion([("word", words), ("char", characters)])
-
-    def _check_stop_words(self) -> list[str] | None:
-        if self.stop_words is None:
-            return None
-        if isinstance(self.stop_words, str):
-            stop_words: Collection[str] = _STOP_WORDS[self.stop_words]
-        else:
-            stop_words = self.stop_words
-            _check_strings("stop_words", stop_words)
-        return sorted({word for entry in stop_words for word in _words(entry)})
-
-    def _check_lyrics(self, X: Any) -> tuple[list[str], np.ndarray]:
-        """Return the lyrics that are present, and for every row whether they are."""
+    def _split(self, X: Any, *, in_fit: bool) -> tuple[list[str], NDArray[np.bool_]]:
+        """Return the lyrics that are present, and which of all are."""
         if self.fill_value != 0 and self.n_components is None and self.encoder is None:
             raise ValueError(
                 f"Got fill_value={self.fill_value!r} for sparse features, which hold zeros "
                 "only for missing lyrics: give n_components, or leave fill_value at 0."
             )
-        _check_strings("missing_values", self.missing_values)
+        check_strings("missing_values", self.missing_values)
         values = as_objects(X)
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
@@ -449,7 +329,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                 "Found array with 0 sample(s) while a minimum of 1 is required by LyricVectorizer."
             )
         present = ~is_missing(values)
-        absent = [[], *(_words(value) for value in self.missing_values)]
+        reasons = {tuple(words(value)): "missing" for value in self.missing_values}
         for row in np.flatnonzero(present):
             value = values[row]
             if not isinstance(value, str):
@@ -457,80 +337,34 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
                     f"Got {value!r} ({type(value).__name__}) in row {row} of X, expected text or "
                     "a missing value (None or NaN): convert it to a string."
                 )
-            present[row] = _words(value) not in absent
-        return list(values[present]), present
-
-    def _check_early(self, X: Any) -> tuple[list[str], np.ndarray]:
-        """As `_check_lyrics`, and raise what `fit` would raise before it learns anything."""
-        lyrics, present = self._check_lyrics(X)
-        if not lyrics:
+            present[row] = why_no_lyrics(value, reasons) is None
+        if in_fit and not present.any():
             raise ValueError(
                 f"All {len(present)} lyrics are missing, so there is nothing to learn from: fit on "
                 "tracks some of which have lyrics, or leave the lyrics out."
             )
-        return lyrics, present
+        return list(values[present]), present
 
     @config_context(transform_output="default")
-    def _features(self, lyrics: list[str]) -> np.ndarray | sparse.csr_matrix:
+    def _features(self, lyrics: list[str]) -> Any:
         """Return the features of present lyrics."""
         if not lyrics:
             nothing = np.zeros((0, self.n_components_), dtype=np.float32)
             keep_sparse = self.vectorizer_ is not None and self.n_components is None
             return sparse.csr_matrix(nothing) if keep_sparse else nothing
         if self.vectorizer_ is not None:
-            return self._reduce(self.vectorizer_.transform(_cut(lyrics)))
-        features = self._encode(lyrics)
-        expected = self.n_components_ if self.svd_ is None else self.svd_.n_features_in_
-        if features.shape[1] != expected:
-            raise ValueError(
-                f"The encoder returned {features.shape[1]} columns, but {expected} in fit: use "
-                "the same encoder, or fit again."
-            )
-        return self._reduce(features)
-
-    def _encode(self, lyrics: list[str]) -> np.ndarray:
-        # A sentence transformer is callable, but not with strings.
-        if hasattr(self.encoder, "encode") or not callable(self.encoder):
-            raise ValueError(
-                f"Got a {type(self.encoder).__name__} as encoder, expected a function from a list "
-                "of strings to an array: pass its method, encoder=model.encode."
-            )
-        encoded = self.encoder([unicodedata.normalize("NFC", text) for text in lyrics])
-        try:
-            with np.errstate(over="ignore"):
-                features = np.asarray(encoded, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"The encoder returned a {type(encoded).__name__} that is no array of numbers "
-                f"({error}): let it return a dense array of shape (n_lyrics, d)."
-            ) from error
-        if features.ndim != 2 or len(features) != len(lyrics) or features.shape[1] == 0:
-            raise ValueError(
-                f"The encoder returned an array of shape {features.shape} for {len(lyrics)} "
-                f"lyrics, expected ({len(lyrics)}, d): let it return one row per lyric."
-            )
-        if not np.isfinite(features).all():
-            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            raise ValueError(
-                f"The encoder returned NaN or infinity (in float32) for {lyrics[row][:40]!r}: "
-                "expected finite numbers for every lyric."
-            )
-        return features
-
-    def _reduce(self, features: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
-        if self.n_components is None:
-            return features
-        if self.svd_ is not None:
-            reduced = self.svd_.transform(features).astype(np.float32)
+            features = self.vectorizer_.transform(cut(lyrics))
         else:
-            reduced = sparse.csr_matrix(features).toarray()
-        # What rounding leaves of a row outside the components must not be blown up to length 1.
-        reduced[row_norms(reduced) <= 1e-5 * row_norms(features)] = 0
-        return normalize(reduced)
+            features = encode(self.encoder, lyrics)
+            expected = self.n_components_ if self.svd_ is None else self.svd_.n_features_in_
+            if features.shape[1] != expected:
+                raise ValueError(
+                    f"The encoder returned {features.shape[1]} columns, but {expected} in fit: "
+                    "use the same encoder, or fit again."
+                )
+        return features if self.n_components is None else reduce(features, self.svd_)
 
-    def _assemble(
-        self, features: np.ndarray | sparse.csr_matrix, present: np.ndarray
-    ) -> np.ndarray | sparse.csr_matrix:
+    def _assemble(self, features: Any, present: NDArray[np.bool_]) -> Any:
         """Give the missing lyrics their rows and the indicator its column."""
         rows = np.flatnonzero(present)
         placement = sparse.csr_matrix(
@@ -554,27 +388,3 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _cut(lyrics: list[str]) -> list[str]:
-    return [" ".join(_words(text)) for text in lyrics]
-
-
-def _check_strings(name: str, values: Collection[str]) -> None:
-    for value in values:
-        if not isinstance(value, str):
-            raise ValueError(
-                f"Got {value!r} ({type(value).__name__}) in {name}, expected strings only: leave "
-                "it out or convert it."
-            )
-
-
-def _check_ngram_range(name: str, value: tuple[int, int]) -> None:
-    if (
-        len(value) != 2
-        or not all(isinstance(n, Integral) for n in value)
-        or not 1 <= value[0] <= value[1]
-    ):
-        raise ValueError(
-            f"Got {name}={value!r}, expected a tuple (min_n, max_n) with 1 <= min_n <= max_n."
-        )

@@ -1,10 +1,5 @@
-"""Decode, mix down, resample: from a file on disk to a mono waveform.
+"""Decode, mix down, resample: from a file to a mono waveform, or an AudioError that names it."""
 
-Every reason why a file can't be used is found here, and raised as an
-:class:`~sklearn_music.exceptions.AudioError` that names the file.
-"""
-
-import contextlib
 import ctypes
 import functools
 import math
@@ -15,46 +10,37 @@ import stat
 import sys
 import tempfile
 import threading
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from ..exceptions import AudioError, AudioNotFoundError
-from ._containers import MP3_TOLERANCE, check_container, examine
+from ._containers import MP3_TOLERANCE, Contents, check_container, examine
 
-# A rate beyond these, in Hz, is a broken header: no format of music has it.
+# In Hz. A rate outside is a broken header: no format of music has it.
 _RATES = (1_000, 1_000_000)
 # No file has so many frames: 18 days at 44.1 kHz, and the largest count of a FLAC header.
 _FRAMES_UNKNOWN = 2**36 - 1
-# How the subtypes begin in which libsndfile can't seek.
+# libsndfile can't seek in the subtypes that begin so.
 _UNSEEKABLE = ("GSM", "G72", "NMS_ADPCM", "DPCM", "DWVW")
+
+AnyPath = str | os.PathLike[str]
 
 
 class FileStamp(NamedTuple):
-    """What tells one content of a file from another without reading it."""
+    """Identifies the content of a file without reading it."""
 
     path: str
     size: int
     mtime_ns: int
 
 
-@functools.lru_cache(maxsize=2**16)
-def file_rate(stamp):
-    """Return a file's own sample rate in Hz, by its header."""
-    with contextlib.ExitStack() as stack:
-        return _open(stack, stamp.path).samplerate
-
-
-def file_stamp(path):
-    """Return the identity of a file's content.
-
-    Raises
-    ------
-    AudioError
-        If there is no such file, or it is a directory, or empty.
-    """
+def file_stamp(path: AnyPath) -> FileStamp:
+    """Return a file's stamp; raise an AudioError if it is no file, or empty."""
     if not os.fspath(path):
         raise AudioError("the path is empty, expected that of an audio file.")
     path = os.path.abspath(os.fspath(path))
@@ -72,16 +58,17 @@ def file_stamp(path):
     return FileStamp(path, status.st_size, status.st_mtime_ns)
 
 
-def file_length(path, *, sample_rate, offset=0.0):
-    """Return the number of samples at `sample_rate` from `offset` to the end.
+@functools.lru_cache(maxsize=2**16)
+def file_rate(stamp: FileStamp) -> int:
+    """Return a file's own sample rate in Hz, by its header."""
+    with ExitStack() as stack:
+        return _open(stack, stamp.path).samplerate
 
-    It is the number that decoding gives. The file is decoded for that only where its header
-    can't be trusted.
 
-    Raises
-    ------
-    AudioError
-        As :func:`read_audio` does.
+def file_length(path: AnyPath, *, sample_rate: int, offset: float = 0.0) -> int:
+    """Return the number of samples at `sample_rate` that `read_audio` gives from `offset` on.
+
+    The file is decoded for that only where its header can't be trusted.
     """
     n_frames, rate = _count_frames(file_stamp(path))
     start = _start(offset, rate, n_frames, path)
@@ -89,10 +76,10 @@ def file_length(path, *, sample_rate, offset=0.0):
 
 
 @functools.lru_cache(maxsize=2**16)
-def _count_frames(stamp):
+def _count_frames(stamp: FileStamp) -> tuple[float, int]:
     """Return the number of frames of a file, and its rate."""
     path = stamp.path
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         file, contents = _to_its_end(stack, _open(stack, path), path)
         if contents.is_exact:
             return contents.n_frames, file.samplerate
@@ -102,35 +89,17 @@ def _count_frames(stamp):
         return n_frames, file.samplerate
 
 
-def read_audio(path, *, sample_rate, offset=0.0, duration=None):
-    """Read a stretch of an audio file as a mono waveform.
+def read_audio(
+    path: AnyPath, *, sample_rate: int, offset: float = 0.0, duration: float | None = None
+) -> NDArray[np.float32]:
+    """Read a stretch of an audio file as a mono waveform, and decode no more than that.
 
-    Only the wanted stretch is decoded. The samples are those of
-    ``librosa.load(path, sr=sample_rate, offset=offset, duration=duration)``.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        A file that libsndfile reads: wav, flac, ogg, mp3, ...
-    sample_rate : int
-        The rate of the result, in Hz.
-    offset : float, default=0.0
-        Where the stretch begins, in seconds.
-    duration : float, default=None
-        How long it is, in seconds; None reads to the end.
-
-    Returns
-    -------
-    waveform : ndarray of shape (n_samples,), float32
-        Shorter than `duration` where the file ends before.
-
-    Raises
-    ------
-    AudioError
-        If the file can't be read, is cut short, or holds no sample, NaN or
-        infinite ones, or none after `offset`.
+    `offset` and `duration` are in seconds; None reads to the end, and a file that ends before
+    gives a shorter waveform. The samples are those of
+    ``librosa.load(path, sr=sample_rate, offset=offset, duration=duration)``. An AudioError says
+    that the file can't be read, is cut short, or holds no sample, or NaN or infinite ones.
     """
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         file = _open(stack, path)
         rate = file.samplerate
         stop = math.inf if duration is None else int(offset * rate) + int(duration * rate)
@@ -147,7 +116,7 @@ def read_audio(path, *, sample_rate, offset=0.0, duration=None):
             # Only then does it matter whether the header's count is right.
             file, contents = _to_its_end(stack, file, path)
             blocks = _stretch(file, path, offset, stop, contents.n_frames)
-    waveform = np.concatenate(blocks) if blocks else np.empty(0)
+    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(waveform) == 0:
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
     # Checked here, before resampling spreads a NaN.
@@ -156,11 +125,12 @@ def read_audio(path, *, sample_rate, offset=0.0, duration=None):
         return waveform
     resampled = soxr.resample(waveform, rate, sample_rate, quality="HQ")
     # soxr rounds the length, librosa takes the ceiling.
-    return fit_length(resampled, math.ceil(len(waveform) * sample_rate / rate))
+    n_samples = math.ceil(len(waveform) * sample_rate / rate)
+    return np.pad(resampled[:n_samples], (0, max(0, n_samples - len(resampled))))
 
 
-def check_waveform(waveform, name):
-    """Raise an AudioError unless `waveform` is a mono one that can be analysed."""
+def check_waveform(waveform: NDArray[Any], name: str) -> None:
+    """Raise an AudioError that names the waveform unless it is mono and can be analysed."""
     if waveform.ndim != 1 or waveform.dtype.kind not in "fiu":
         raise AudioError(
             f"{name} is an array of shape {waveform.shape} and dtype {waveform.dtype}; expected "
@@ -184,12 +154,12 @@ def check_waveform(waveform, name):
             raise AudioError(f"{name} has samples beyond ±1e12; expected a waveform within ±1.")
 
 
-# As in a file: 8-bit samples of wav are unsigned, with silence at 128. Other types were made of
-# those by a conversion, and don't tell of which.
+# As in a file: 8-bit samples of wav are unsigned, with silence at 128. Other types are the result
+# of a conversion, and do not show of which type.
 _FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
 
 
-def as_floats(waveform):
+def as_floats(waveform: NDArray[Any]) -> NDArray[Any]:
     """Return a checked waveform within ±1: integers are scaled by the range of their type.
 
     The samples of a file as integers give what :func:`soundfile.read` gives as float32.
@@ -201,22 +171,17 @@ def as_floats(waveform):
     return centred / np.float32(_FULL_SCALE.get(waveform.dtype.name, 1))
 
 
-def fit_length(waveform, n_samples):
-    """Crop a waveform to `n_samples`, or pad it with silence."""
-    return np.pad(waveform[:n_samples], (0, max(0, n_samples - len(waveform))))
-
-
 class _SequentialFile(soundfile.SoundFile):
-    """A file that is read on and on: soundfile would seek after each block.
+    """A file without soundfile's seek after each block.
 
-    That takes time, hides the gap where a page of an Ogg file is damaged, and fails for DWVW.
+    It takes time, hides the gap where a page of an Ogg file is damaged, and fails for DWVW.
     """
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return False
 
 
-def _open(stack, path, *, name=None):
+def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> soundfile.SoundFile:
     """Open a file until the stack is closed; `name` is the file's in errors."""
     name = path if name is None else name
     stack.enter_context(_QUIET)
@@ -249,7 +214,7 @@ def _open(stack, path, *, name=None):
     return file
 
 
-def _unreadable(name, reason):
+def _unreadable(name: AnyPath, reason: str) -> AudioError:
     return AudioError(
         f"{name!r} is not audio that libsndfile reads ({reason.rstrip('.')}). Expected wav, "
         "flac, ogg, mp3 or another of soundfile.available_formats(); convert other formats "
@@ -257,7 +222,7 @@ def _unreadable(name, reason):
     )
 
 
-def _to_its_end(stack, file, path):
+def _to_its_end(stack, file, path) -> tuple[soundfile.SoundFile, Contents]:
     """Return a file that libsndfile reads to its end, and its contents."""
     contents = examine(file, path)
     if contents.prefix:
@@ -268,7 +233,7 @@ def _to_its_end(stack, file, path):
             old.seek(contents.skip)
             shutil.copyfileobj(old, new)
         file = _open(stack, copy, name=path)
-        if file.format == "MP3":  # whose encoder's delay is known to libsndfile alone
+        if file.format == "MP3":  # only libsndfile knows the delay of its encoder
             contents = contents._replace(n_frames=file.frames)
     return file, contents
 
@@ -294,9 +259,9 @@ def _stretch(file, path, offset, stop, n_frames):
 
 
 def _blocks(file, path, n_frames, *, start=0):
-    """Decode some frames, or as many as there are; yield them mixed down, some at a time.
+    """Decode up to `n_frames`; yield them mixed down, some at a time.
 
-    So the memory that is taken is bounded by what is there, whatever a header says.
+    So what is there bounds the memory that is used, whatever a header says.
     """
     size = max(1, 2**20 // file.channels)
     try:
@@ -308,7 +273,12 @@ def _blocks(file, path, n_frames, *, start=0):
         while n_frames > 0:
             wanted = min(size, n_frames)
             samples = file.read(wanted, dtype="float32", always_2d=True)
-            yield _mix_down(samples)
+            # What samples.mean(axis=1) gives, which takes as long as decoding an mp3 file.
+            waveform = samples[:, 0].copy()
+            for channel in samples.T[1:]:
+                waveform += channel
+            waveform /= file.channels
+            yield waveform
             if len(samples) < wanted:
                 return
             n_frames -= wanted
@@ -327,36 +297,27 @@ def _check_count(n_read, expected, file, path):
         )
 
 
-def _mix_down(samples):
-    # What samples.mean(axis=1) gives, which takes as long as decoding an mp3 file.
-    waveform = samples[:, 0].copy()
-    for channel in samples.T[1:]:
-        waveform += channel
-    waveform /= samples.shape[1]
-    return waveform
-
-
 class _Quiet:
-    """Keeps libmpg123's messages off the terminal: what matters in them is raised as an error.
+    """Keeps libmpg123's messages off the terminal: an error says what matters in them.
 
-    They can't be switched off through libsndfile. What is put aside is the C library's variable
-    stderr, and so what C code prints while files are open. sys.stderr and the file descriptor
-    stay as they are, so that Python's warnings and progress bars of other threads are seen.
+    libsndfile can't switch them off. While files are open, the C library's variable stderr leads
+    nowhere. sys.stderr and the file descriptor stay as they are, so that Python's warnings and
+    the progress bars of other threads are seen.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_open = 0
-        self._saved = None
+        self._saved: int | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         with self._lock:
             self._n_open += 1
             stream, null = _c_stderr()
             if self._n_open == 1 and stream is not None:
                 self._saved, stream.value = stream.value, null
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._n_open -= 1
             stream, _ = _c_stderr()
@@ -365,7 +326,7 @@ class _Quiet:
 
 
 @functools.cache
-def _c_stderr():
+def _c_stderr() -> tuple[Any, Any]:
     """Return C's variable stderr and a stream to nowhere; None where it can't be set."""
     if sys.platform == "darwin":
         name = "__stderrp"

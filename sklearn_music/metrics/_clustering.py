@@ -1,6 +1,7 @@
 """Scores of a clustering against labels."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,24 +17,24 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._inspection import find_embedders, fitted_with_labels
+from .._docstrings import shared
+from .._inspection import find_embedders, fitted_with_labels, warn_of_leakage
 from .._tables import drop_unlabelled
-from ..exceptions import LabelLeakageWarning, warn_of_leakage
+from ..exceptions import LabelLeakageWarning
+from ._docstrings import TEXTS
 
 
-def purity_score(labels_true, labels_pred):
+@shared(TEXTS)
+def purity_score(labels_true: Any, labels_pred: Any) -> float:
     """Return the share of tracks that have their cluster's most frequent label.
 
-    It can only rise with the number of clusters, up to 1 where every track has a
-    cluster of its own, so read it beside a score that is adjusted for chance.
+    It can only rise with the number of clusters, up to 1 if every track has a cluster of its
+    own. Read it together with a score that is adjusted for chance, such as
+    :func:`sklearn.metrics.adjusted_rand_score`.
 
     Parameters
     ----------
-    labels_true : array-like of shape (n_samples,)
-        The labels: strings or integers.
-    labels_pred : array-like of shape (n_samples,)
-        The clusters. The label -1 (noise, or a missing track) counts as one
-        cluster, and so does NaN.
+    {labels}
 
     Returns
     -------
@@ -42,19 +43,11 @@ def purity_score(labels_true, labels_pred):
 
     Raises
     ------
-    ValueError
-        If there are no labels, some are missing, or the lengths differ. As for scikit-learn's
-        scores, drop tracks without a label before. `CLUSTERING_SCORERS`, `compare_embeddings`
-        and `ClusterReport` do so themselves.
-
-    See Also
-    --------
-    sklearn.metrics.adjusted_rand_score : Agreement adjusted for chance.
+    {labels_raises}
 
     References
     ----------
-    C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information
-    Retrieval", 2008, section 16.3.
+    C. D. Manning et al., "Introduction to Information Retrieval", 2008, section 16.3.
 
     Examples
     --------
@@ -66,20 +59,17 @@ def purity_score(labels_true, labels_pred):
     return float(table.max(axis=0).sum() / table.sum())
 
 
-def clustering_accuracy_score(labels_true, labels_pred):
+@shared(TEXTS)
+def clustering_accuracy_score(labels_true: Any, labels_pred: Any) -> float:
     """Return the share of tracks in the right cluster, clusters and labels matched one to one.
 
     Each cluster is matched to at most one label, and each label to at most one cluster, so
-    that most tracks are right (the Hungarian method). Unlike the purity, it does not rise
-    with the number of clusters by itself.
+    that most tracks are right (the Hungarian method). Unlike `purity_score`, which lets clusters
+    share a label, it does not automatically rise with the number of clusters.
 
     Parameters
     ----------
-    labels_true : array-like of shape (n_samples,)
-        The labels: strings or integers.
-    labels_pred : array-like of shape (n_samples,)
-        The clusters. The label -1 (noise, or a missing track) counts as one
-        cluster.
+    {labels}
 
     Returns
     -------
@@ -88,17 +78,11 @@ def clustering_accuracy_score(labels_true, labels_pred):
 
     Raises
     ------
-    ValueError
-        If there are no labels, some are missing, or the lengths differ, as in `purity_score`.
-
-    See Also
-    --------
-    purity_score : Several clusters may share a label.
+    {labels_raises}
 
     References
     ----------
-    J. Xie, R. Girshick and A. Farhadi, "Unsupervised Deep Embedding for Clustering
-    Analysis", 2016, equation 10.
+    J. Xie et al., "Unsupervised Deep Embedding for Clustering Analysis", 2016, equation 10.
 
     Examples
     --------
@@ -108,10 +92,9 @@ def clustering_accuracy_score(labels_true, labels_pred):
     """
     table = _contingency(labels_true, labels_pred).astype(np.float64)
     n_labels, n_clusters = table.shape
-    # A dense table of many labels and clusters has no room in memory. In the sparse graph, a label
-    # may be left without a cluster: it is then matched to a stand-in of its own, and the
-    # stand-ins of two that are matched to each other. As every edge counts one more, so does every
-    # matching, by the same number: no edge is zero, which scipy would take for none.
+    # The graph is sparse: a dense table of many labels and clusters does not fit into memory. Each
+    # of them may be matched to a dummy; the dummies of two that are matched are matched, too. Every
+    # edge gets 1 more, since scipy drops edges of 0: all matchings have as many edges.
     table.data += 1
     links = table.astype(bool).astype(np.float64).T
     graph = sparse.block_array(
@@ -121,9 +104,9 @@ def clustering_accuracy_score(labels_true, labels_pred):
     return float((matched - n_labels - n_clusters) / len(labels_true))
 
 
-def _contingency(labels_true, labels_pred):
+def _contingency(labels_true: Any, labels_pred: Any) -> Any:
     """Return the number of tracks of each label in each cluster, a sparse matrix."""
-    # As objects: of a list of texts, numpy would turn a missing one into the text "nan".
+    # As objects: in a list of strings, numpy would turn a missing one into the string "nan".
     labels_true = column_or_1d(np.asarray(labels_true, dtype=object))
     labels_pred = column_or_1d(labels_pred)
     check_consistent_length(labels_true, labels_pred)
@@ -132,25 +115,25 @@ def _contingency(labels_true, labels_pred):
     n_missing = int(np.sum(pd.isna(labels_true)))
     if n_missing:
         raise ValueError(
-            f"{n_missing} of {len(labels_true)} labels are missing: drop those tracks, since it "
-            "can't be told whether their clusters are right."
+            f"{n_missing} of {len(labels_true)} labels are missing, so their clusters can't be "
+            "scored: drop those tracks."
         )
     return contingency_matrix(labels_true, labels_pred, sparse=True)
 
 
-def check_predicts(estimator):
-    """Raise where an estimator can't tell the clusters of rows it may not know."""
+def check_predicts(estimator: Any) -> None:
+    """Raise if an estimator can't predict the clusters of tracks that it was not fitted to."""
     if not hasattr(estimator, "predict"):
         last = estimator[-1] if hasattr(estimator, "__getitem__") else estimator
         raise AttributeError(
-            f"{type(last).__name__} has no predict, so it cannot tell the clusters of held-out "
-            "tracks. Use a clusterer that has (KMeans, GaussianMixture, ...), or score its "
-            "labels_ with purity_score and scikit-learn's metrics."
+            f"{type(last).__name__} has no predict, so it has no clusters for held-out tracks. "
+            "Use a clusterer that has one (KMeans, GaussianMixture, ...), or score its labels_ "
+            "with purity_score and scikit-learn's metrics."
         )
 
 
 class _ClusteringScorer(_Scorer):
-    """A scorer of the clusters that a fitted estimator predicts for tracks it may not know."""
+    """A scorer of the clusters that a fitted estimator predicts, with warnings of leakage."""
 
     def _score(self, method_caller, estimator, X, y_true=None, **kwargs):
         if y_true is None:
@@ -163,22 +146,23 @@ class _ClusteringScorer(_Scorer):
         for part in find_embedders(estimator):
             if getattr(part.estimator, "encode_condition", False):
                 inputs = _safe_indexing(part.get_input(X), known)
-                # Of the tracks at hand, and of those of the fit, if it was given labels.
-                told = (
+                # Of these tracks, and of those of the fit, if it was given labels.
+                leakages = (
                     part.estimator.label_leakage(inputs, pd.factorize(labels)[0]),
                     part.estimator.condition_leakage_,
                 )
-                warn_of_leakage(max((value for value in told if value), default=None))
+                warn_of_leakage(max(filter(None, leakages), default=None))
         if names := fitted_with_labels(estimator):
             warnings.warn(
-                f"{', '.join(names)} can't be fitted without labels: where they are those that the "
-                "clusters are scored against, the scores are not those of an unsupervised model.",
+                f"{', '.join(names)} can't be fitted without labels. If those are the labels that "
+                "the clusters are scored against, the scores are not those of an unsupervised "
+                "model.",
                 LabelLeakageWarning,
                 stacklevel=3,
             )
 
         def known_clusters(*args, **kwargs):
-            # Of all tracks, since scikit-learn keeps the clusters for the other scorers.
+            # scikit-learn keeps the clusters of all tracks for the other scorers.
             return np.asarray(method_caller(*args, **kwargs))[known]
 
         return super()._score(known_clusters, estimator, X, labels, **kwargs)
@@ -195,16 +179,16 @@ CLUSTERING_SCORES = {
 }
 
 #: Scorers for ``scoring=`` of a search or of `cross_validate`: purity, normalised and
-#: adjusted mutual information, adjusted Rand index. Each asks the fitted pipeline for the
-#: clusters of the held-out tracks, and so needs a clusterer with `predict`. Tracks whose label is
-#: missing (None, NaN) are left out of the score, not of the training: count them by
+#: adjusted mutual information, adjusted Rand index. Each takes the clusters that the fitted
+#: pipeline predicts for the held-out tracks, so the clusterer needs `predict`. Tracks whose label
+#: is missing (None, NaN) are left out of the score, not of the training: count them by
 #: ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search turns
 #: into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing) count as
-#: one cluster. The scorers warn where a `BetaCVAE` encodes what tells y, and where a step is
-#: fitted with labels; `compare_embeddings` looks for columns that tell them, too.
-CLUSTERING_SCORERS = {
-    # A search asks for the method first, with an error of its own where there is none; every
-    # estimator has `fit`, which is never called: `_score` has refused it by then.
+#: one cluster. The scorers warn of label leakage if the encoder of a `BetaCVAE` is conditioned on
+#: what predicts y, or if a step is fitted with labels. `compare_embeddings` finds more of it.
+CLUSTERING_SCORERS: dict[str, Any] = {
+    # A search asks for the method first, with an error of its own if there is none; every
+    # estimator has `fit`, which is never called: `_score` has refused the estimator by then.
     name: _ClusteringScorer(score, 1, {}, ("predict", "fit"))
     for name, score in CLUSTERING_SCORES.items()
 }

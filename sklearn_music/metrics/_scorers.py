@@ -1,61 +1,48 @@
 """Scorers for a search without labels."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_parameter_constraints
 
-from .._inspection import find_embedders
+from .._docstrings import shared
+from .._inspection import Part, find_embedders
 from .._tables import as_numbers, as_pandas, is_clustered
 from ._clustering import check_predicts
+from ._docstrings import TEXTS
 from .reference_space import ReferenceSpace
 
+_SPACES = [StrOptions({"reference", "passthrough"}), HasMethods(["fit_transform"]), None]
 
-@validate_params(
-    {
-        "space": [
-            StrOptions({"reference", "passthrough"}),
-            HasMethods(["fit_transform"]),
-            None,
-        ]
-    },
-    prefer_skip_nested_validation=True,
-)
-def silhouette_scorer(space="reference"):
-    """Make a scorer of the clusters by their mean silhouette, which needs no labels.
+
+def silhouette_scorer(space: Any = "reference") -> Callable[..., float]:
+    """Make a scorer of clusters by their mean silhouette, without labels.
 
     Parameters
     ----------
     space : "reference", "passthrough", transformer or None, default="reference"
-        Where the distances are taken. ``"reference"``: in plain features of the tracks, as
-        `compare_embeddings` does: the scaled columns of a table of numbers, or the scaled
-        pooled MFCCs of a table of tracks with a column ``audio``. ``"passthrough"``: in X
-        itself. A transformer: in what it makes of the scored rows, to which it is fitted.
-        None: in the space that the estimator itself clusters, that of all steps but the last.
+        Where the distances are measured. ``"reference"``: in plain features of the tracks, the
+        default `features` of `compare_embeddings`. ``"passthrough"``: in X itself. A transformer:
+        in its output, fitted to the scored samples. None: in the space that the estimator itself
+        clusters, the output of all steps but the last.
 
     Returns
     -------
     scorer : callable
-        Called with a fitted estimator that has `predict`, and rows X; y is ignored. It
-        returns the mean silhouette, in [-1, 1], higher is better; 0 where there are no two
-        clusters, as Rousseeuw sets it for a cluster of one row. Samples with a negative
-        label (missing samples, or noise) are left out, and so are those that are missing in the
-        space: all of their features are NaN there.
-
-    See Also
-    --------
-    compare_embeddings : Embeddings side by side, by several scores.
+        Called with a fitted estimator that has `predict`, and samples X; y is ignored. It
+        returns the mean silhouette, in [-1, 1], higher is better; 0 if there is only one
+        cluster, or each sample has its own. Samples with a negative label (missing samples, or
+        noise) are left out, and so are those whose features in the space are all NaN.
 
     Notes
     -----
-    Silhouettes of two embeddings' own spaces can't be compared: one that shrinks all
-    distances but one to nothing scores best. So use None only to search over the clusterer
-    of one fixed embedding. Of more than 2,000 rows, 2,000 drawn at random are scored, always
-    the same ones.
-
-    The features are computed anew for each candidate of a search: give a
-    SpectrogramExtractor a `memory`.
+    Silhouettes in the spaces of two embeddings can't be compared: an embedding that shrinks all
+    distances but one scores best. So use None only to search over the clusterer of one fixed
+    embedding. Of more than 2,000 samples, the same 2,000 random ones are scored each time. A
+    search computes the features again for each candidate: give a SpectrogramExtractor a `memory`.
 
     References
     ----------
@@ -72,10 +59,11 @@ def silhouette_scorer(space="reference"):
     >>> [round(scorer(KMeans(k, random_state=0).fit(X), X), 2) for k in (1, 2, 3)]
     [0.0, 0.6, 0.7]
     """
+    validate_parameter_constraints({"space": _SPACES}, locals(), caller_name="silhouette_scorer")
     return functools.partial(_silhouette, space=space)
 
 
-def _silhouette(estimator, X, y=None, *, space):
+def _silhouette(estimator: Any, X: Any, y: Any = None, *, space: Any) -> float:
     check_predicts(estimator)
     clusters = np.asarray(estimator.predict(X))
     if space is None:
@@ -87,45 +75,38 @@ def _silhouette(estimator, X, y=None, *, space):
     return features.silhouette(clusters, is_clustered(clusters))
 
 
-def elbo_scorer(estimator, X, y=None):
+@shared(TEXTS)
+def elbo_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     """Score the one embedder in a pipeline by its mean evidence lower bound, in nats.
 
-    To be passed as ``scoring=`` of a search, with no labels. It measures how likely the
-    rows are under the model, whatever its `beta` and whatever comes behind it.
+    Pass it as ``scoring=`` of a search without labels. It measures how likely the samples are
+    under the model, whatever its `beta` and whatever step follows it.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted VAE, ConvVAE, BetaCVAE, TrackVAE or VaDE, or a Pipeline, ColumnTransformer or
-        FeatureUnion with one somewhere inside.
-    X : array-like or DataFrame
-        Rows, held out, as the estimator takes them.
-    y : None
-        Ignored.
+        A fitted embedder, or a Pipeline, ColumnTransformer or FeatureUnion with one inside.
+    {samples}
 
     Returns
     -------
     elbo : float
-        The mean over the rows, higher is better.
+        The mean over the samples, higher is better.
 
     Raises
     ------
     ValueError
         If there is no embedder inside, or more than one.
 
-    See Also
-    --------
-    sklearn_music.VAE.score_samples : The bound of each row.
-
     Notes
     -----
     It bounds the likelihood of the embedder's own input. So it compares sizes, betas and
-    decoders over the same features and scaling, never one feature set with another.
+    decoders on the same features and scaling, never one feature set with another. The bound of
+    each sample is the embedder's `score_samples`.
 
     References
     ----------
-    D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes",
-    2014.
+    D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", 2014.
 
     Examples
     --------
@@ -140,12 +121,17 @@ def elbo_scorer(estimator, X, y=None):
     >>> search.fit(load_iris().data).best_params_
     {'vae__max_epochs': 10}
     """
+    embedder = _find_one_embedder(estimator)
+    return embedder.estimator.score(embedder.get_input(X))
+
+
+def _find_one_embedder(estimator: Any) -> Part:
     embedders = find_embedders(estimator)
     if len(embedders) != 1:
         names = ", ".join(type(part.estimator).__name__ for part in embedders) or "none"
         raise ValueError(
-            "Expected one embedder (VAE, ConvVAE, BetaCVAE, TrackVAE or VaDE) in the estimator, "
-            f"got {names}. Score another model by its clusters (silhouette_scorer, "
-            "stability_score), and one of several embedders by its own score method."
+            f"Expected one embedder (such as VAE) in the estimator, got {names}. Score another "
+            "model by its clusters (silhouette_scorer, stability_score), and one of several "
+            "embedders by its own score method."
         )
-    return embedders[0].estimator.score(embedders[0].get_input(X))
+    return embedders[0]

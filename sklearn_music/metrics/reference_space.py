@@ -1,20 +1,24 @@
 """The one space in which the silhouettes of different embeddings can be compared."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from .._inspection import with_seed
-from .._tables import is_present
+from .._tables import drop_unlabelled, is_present
 from ..features import SpectrogramExtractor
+from ._clustering import CLUSTERING_SCORES
 
-# A silhouette needs the distances between all rows: of more than these, a random part is taken.
-_N_ROWS = 2000
+# A silhouette needs the distances between all samples: larger sets are subsampled.
+_N_SAMPLES = 2000
 
 _ADVICE = (
     "Pass a transformer that makes a dense row of finite numbers of each track: as features of "
@@ -23,32 +27,18 @@ _ADVICE = (
 
 
 class ReferenceSpace:
-    """Plain features of the tracks, which no embedding had a say in.
+    """Plain features `Z` of tracks, NaN for missing ones, and silhouettes of clusters in them.
 
-    Parameters
-    ----------
-    X : array-like or DataFrame of length n_tracks
-        The tracks.
-    features : transformer or "passthrough", default=None
-        What turns X into the features; None chooses by X. Where it has no random state of its
-        own, it gets 0.
-
-    Attributes
-    ----------
-    name : str
-        What the features are.
-    transformer : transformer
-        The fitted one.
-    Z : ndarray of shape (n_tracks, n_features)
-        The features; NaN for a missing track.
+    `features` is a transformer that makes them of X, or "passthrough"; None chooses by X. Random
+    steps without a random state get 0.
     """
 
-    def __init__(self, X, features=None):
+    def __init__(self, X: Any, features: Any = None):
         if features is None:
             name, features = _default_features(X)
         else:
             name = _name(features)
-        self.transformer = seeded_transformer(features, 0, overwrite=False)
+        self.transformer = with_seed(features, 0, overwrite=False)
         Z = self.transformer.fit_transform(X)
         try:
             self.Z = check_array(Z, ensure_min_samples=2, ensure_all_finite="allow-nan")
@@ -61,20 +51,13 @@ class ReferenceSpace:
         self.name = f"{name}, {self.Z.shape[1]} columns"
         rows = np.flatnonzero(present)
         order = np.random.RandomState(0).permutation(len(rows))
-        self._rows = rows[np.sort(order[:_N_ROWS])]
+        self._rows = rows[np.sort(order[:_N_SAMPLES])]
         self._distances = pairwise_distances(self.Z[self._rows])
 
-    def silhouette(self, clusters, counts):
-        """Return the mean silhouette of the tracks that count, without those that are missing.
+    def silhouette(self, clusters: Any, counts: NDArray[np.bool_]) -> float:
+        """Return the mean silhouette of the tracks that count and are not missing here.
 
-        0 where all of them are in one cluster, or each has its own.
-
-        Parameters
-        ----------
-        clusters : array-like of shape (n_tracks,)
-            The cluster of each track.
-        counts : ndarray of bool of shape (n_tracks,)
-            Whether the track counts; those that don't are missing in the space of the clusters.
+        It is 0 where all of them are in one cluster, or each has its own.
         """
         counts = counts[self._rows]
         clusters = np.asarray(clusters)[self._rows][counts]
@@ -83,22 +66,27 @@ class ReferenceSpace:
         distances = self._distances[np.ix_(counts, counts)]
         return float(silhouette_score(distances, clusters, metric="precomputed"))
 
+    def scores(
+        self, labels: Any, clusters: NDArray[Any], present: NDArray[np.bool_], n_clusters: int
+    ) -> dict[str, Any]:
+        """Return the scores of clusters against labels, and what they are taken of, by name.
 
-def seeded_transformer(estimator, seed, *, overwrite=True):
-    """Return an unfitted copy with the seed; for "passthrough" one that changes nothing."""
-    if isinstance(estimator, str):
-        # Whatever set_config says: a table of columns without names would be a warning.
-        return FunctionTransformer(np.asarray).set_output(transform="default")
-    return with_seed(clone(estimator), seed, overwrite=overwrite)
+        `present` is False for the tracks without a latent vector.
+        """
+        known, rows = drop_unlabelled(labels)
+        return {
+            "n_clusters": n_clusters,
+            "n_tracks": len(known),
+            "n_missing": int(np.sum(~present)),
+            **{name: score(known, clusters[rows]) for name, score in CLUSTERING_SCORES.items()},
+            "silhouette": self.silhouette(clusters, present),
+        }
 
 
-def pooled_mfccs(extractor=None):
-    """Return what makes the scaled pooled MFCCs of a table with a column ``audio``.
+def pooled_mfccs(extractor: SpectrogramExtractor | None = None) -> Pipeline:
+    """Return a pipeline from a table with a column ``audio`` to its scaled pooled MFCCs.
 
-    Parameters
-    ----------
-    extractor : SpectrogramExtractor, default=None
-        Whose stretch of the tracks, cache and so on are used.
+    Cache, duration and so on are those of the extractor, if one is given.
     """
     mfcc = clone(extractor or SpectrogramExtractor()).set_params(
         feature="mfcc", n_mels=128, n_mfcc=20, pooling="stats", verbose=0, on_error="nan"
@@ -107,26 +95,20 @@ def pooled_mfccs(extractor=None):
     return Pipeline([("audio", audio), ("scale", StandardScaler())])
 
 
-def _default_features(X):
-    if _is_numeric(X):
-        return "X, scaled", StandardScaler()
-    if isinstance(X, pd.DataFrame) and "audio" in X:
-        return "pooled MFCCs, scaled", pooled_mfccs()
-    raise ValueError(
-        "X is neither a table of numbers nor a DataFrame with a column 'audio', so that it can't "
-        f"be told which plain features to take silhouettes in. {_ADVICE}"
-    )
-
-
-def _is_numeric(X):
+def _default_features(X: Any) -> tuple[str, Any]:
     try:
         check_array(X, ensure_all_finite=False)
-    except (TypeError, ValueError):
-        return False
-    return True
+        return "X, scaled", StandardScaler()
+    except (TypeError, ValueError) as error:
+        if isinstance(X, pd.DataFrame) and "audio" in X:
+            return "pooled MFCCs, scaled", pooled_mfccs()
+        raise ValueError(
+            "Got X that is neither a table of numbers nor a DataFrame with a column 'audio', so "
+            f"there are no plain features to take silhouettes in. {_ADVICE}"
+        ) from error
 
 
-def _name(features):
+def _name(features: Any) -> str:
     if isinstance(features, str):
         return "X"
     if isinstance(features, Pipeline):

@@ -1,18 +1,17 @@
 """Pipelines from a table of tracks to clusters, and what they are made of.
 
-Each ``make_...`` function returns a scikit-learn Pipeline over a DataFrame with the columns
-``audio`` (paths or waveforms) and, where it uses them, ``lyrics`` and ``genre``, as
-`sklearn_music.datasets.load_tracks` returns it. All of them end in KMeans.
+Each pipeline factory ``make_...`` returns a scikit-learn Pipeline over a DataFrame as
+`sklearn_music.datasets.load_tracks` returns it, with the columns ``audio`` (paths or waveforms)
+and, where the pipeline uses them, ``lyrics`` and ``genre``. All end in KMeans.
 `make_track_vae_pipeline` is the one to begin with. The others are the three tasks of the course
 project that this library grew out of: easy (`make_pca_pipeline`, `make_vae_pipeline`), medium
 (`make_conv_vae_pipeline`) and hard (`make_beta_cvae_pipeline`).
 
-A file that can't be read does not stop them: its track is missing, and the attribute `failures_`
-of the pipeline says why. A track of which nothing is known gets the label -1, in `fit` and in
-`predict`.
+A file that can't be read does not stop them: its track is missing, and `failures_` of the pipeline
+says why. A track without usable data gets the label -1, in `fit` and in `predict`.
 
-`set_params` changes whatever is not an argument. If you change the size of the spectrograms of a
-pipeline, change the embedder's ``image_shape`` too; the argument ``duration`` does both.
+Use `set_params` for everything that is not an argument. If you change the size of the
+spectrograms, update the embedder's ``image_shape`` too; the argument ``duration`` does both.
 """
 
 from ._factories import (

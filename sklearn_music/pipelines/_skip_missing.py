@@ -1,7 +1,11 @@
 """A meta-estimator that leaves missing samples out."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, get_tags
@@ -10,23 +14,23 @@ from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from .._docstrings import shared
 from .._tables import is_present
+from ._docstrings import SKIP_MISSING
 
 
-def _has(method):
-    def check(self):
-        return hasattr(getattr(self, "estimator_", self.estimator), method)
-
-    return check
+def _has(method: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
 
 
 class SkipMissing(MetaEstimatorMixin, BaseEstimator):
     """Leave missing samples out: a transformer gives them NaN, a clusterer the label -1.
 
-    A sample is missing if all of its features are NaN, as those of a file that can't be read
-    are behind ``SpectrogramExtractor(on_error="nan")``. The wrapped estimator never sees such
-    samples. A sample of which only some features are NaN is passed on. Without this wrapper,
-    most clusterers refuse missing samples, and scikit-learn's HDBSCAN gives them the label -3.
+    A sample is missing if all of its features are NaN, such as those that
+    ``SpectrogramExtractor(on_error="nan")`` returns for a file that can't be read. The wrapped
+    estimator never sees such samples. Samples with only some features NaN are passed on. Without
+    this wrapper, most clusterers refuse missing samples, and scikit-learn's HDBSCAN gives them the
+    label -3.
 
     Parameters
     ----------
@@ -38,12 +42,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
     estimator_ : estimator
         The fitted one.
     labels_ : ndarray of shape (n_samples,)
-        The label of each sample of `fit`, where the estimator has `labels_`; -1 where it is
-        missing.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen in `fit`, where they were strings.
+        The label of each sample of `fit`, -1 where it is missing, if the estimator has `labels_`.
 
     See Also
     --------
@@ -61,21 +60,15 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints: dict = {"estimator": [HasMethods("fit")]}
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: Any):
         self.estimator = estimator
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    @shared(SKIP_MISSING)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator to the samples that are not missing.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,), default=None
-            Passed on to the estimator.
-        **params : dict
-            Passed on to the estimator's `fit`.
+        {X, y}
 
         Returns
         -------
@@ -85,7 +78,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If all samples are missing, or there are fewer others than clusters.
+            If all samples are missing, or fewer than the number of clusters are not.
         """
         _, present = self._fit("fit", X, y, params)
         if hasattr(self.estimator_, "labels_"):
@@ -94,51 +87,35 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("fit_predict"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_predict(self, X, y=None, **params):
+    @shared(SKIP_MISSING)
+    def fit_predict(self, X: Any, y: Any = None, **params: Any) -> NDArray[Any]:
         """Fit, and return the label of each sample.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,), default=None
-            Passed on to the estimator.
-        **params : dict
-            Passed on to the estimator's `fit_predict`.
+        {X, y}
 
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            -1 where a sample is missing.
+        {labels}
         """
         labels, present = self._fit("fit_predict", X, y, params)
         self.labels_ = _spread(np.asarray(labels), present, -1)
         return self.labels_.copy()
 
     @available_if(_has("predict"))
-    def predict(self, X):
+    @shared(SKIP_MISSING)
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of each sample.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
+        {X}
 
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            -1 where a sample is missing.
+        {labels}
         """
         return self._apply("predict", X, -1)
 
     @available_if(_has("predict_proba"))
-    def predict_proba(self, X):
+    @shared(SKIP_MISSING)
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Return the probability of each cluster.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
+        {X}
 
         Returns
         -------
@@ -148,43 +125,29 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         return self._apply("predict_proba", X, np.nan)
 
     @available_if(_has("transform"))
-    def transform(self, X):
+    @shared(SKIP_MISSING)
+    def transform(self, X: Any) -> Any:
         """Transform each sample.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
+        {X}
 
-        Returns
-        -------
-        X_new : ndarray or DataFrame of shape (n_samples, n_features_out)
-            NaN where a sample is missing.
+        {X_new}
         """
         return self._apply("transform", X, np.nan)
 
     @available_if(_has("transform"))
-    def fit_transform(self, X, y=None, **params):
+    @shared(SKIP_MISSING)
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Fit, and transform each sample.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,), default=None
-            Passed on to the estimator.
-        **params : dict
-            Passed on to the estimator's `fit`.
+        {X, y}
 
-        Returns
-        -------
-        X_new : ndarray or DataFrame of shape (n_samples, n_features_out)
-            NaN where a sample is missing.
+        {X_new}
         """
         return self.fit(X, y, **params).transform(X)
 
     @available_if(_has("inverse_transform"))
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Transform samples back.
 
         Parameters
@@ -200,17 +163,11 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         return self._apply("inverse_transform", X, np.nan)
 
     @available_if(_has("score"))
-    def score(self, X, y=None, **params):
+    @shared(SKIP_MISSING)
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the estimator's score of the samples that are not missing.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,), default=None
-            Passed on to the estimator.
-        **params : dict
-            Passed on to the estimator's `score`.
+        {X, y}
 
         Returns
         -------
@@ -220,11 +177,11 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         present = is_present(X)
         params = _check_method_params(X, params, np.flatnonzero(present))
-        return self.estimator_.score(*_present(present, X, y), **params)
+        return self.estimator_.score(*_select(present, X, y), **params)
 
     @available_if(_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the features that `transform` makes.
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the features that `transform` returns.
 
         Parameters
         ----------
@@ -239,7 +196,7 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.get_feature_names_out(input_features)
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Set the container that `transform` returns.
 
         Parameters
@@ -252,74 +209,69 @@ class SkipMissing(MetaEstimatorMixin, BaseEstimator):
         self : SkipMissing
             The estimator.
         """
-        _safe_set_output(self.estimator, transform=transform)
-        if hasattr(self, "estimator_"):
-            _safe_set_output(self.estimator_, transform=transform)
+        for estimator in (self.estimator, getattr(self, "estimator_", self.estimator)):
+            _safe_set_output(estimator, transform=transform)
         return self
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of features seen in `fit`."""
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
-        """Names of the features seen in `fit`."""
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """Names of the features seen in `fit`, if they were strings."""
         return self.estimator_.feature_names_in_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "estimator_")
 
     def __sklearn_tags__(self):
-        # allow_nan too: NaN in some features only is up to the estimator.
+        # Those of the estimator: it also decides whether some features may be NaN.
         return get_tags(self.estimator)
 
-    def _fit(self, method, X, y, params):
-        """Fit a clone to the samples that are present; return what the method does, and them."""
+    def _fit(self, method: str, X: Any, y: Any, params: dict[str, Any]) -> tuple[Any, NDArray]:
+        """Fit a clone to the samples that are present; return what the method returns, and them."""
         present = is_present(X)
-        self._check_enough(present)
-        estimator = clone(self.estimator)
-        params = _check_method_params(X, params, np.flatnonzero(present))
-        result = getattr(estimator, method)(*_present(present, X, y), **params)
-        self.estimator_ = estimator
-        return result, present
-
-    def _check_enough(self, present):
         n_clusters = getattr(self.estimator, "n_clusters", None)
         needed = n_clusters if isinstance(n_clusters, (int, np.integer)) else 1
         if present.sum() < needed and not present.all():
             raise ValueError(
                 f"{len(present) - present.sum()} of {len(present)} samples are missing (all of "
                 f"their features are NaN), which leaves {present.sum()}; "
-                f"{type(self.estimator).__name__} needs {needed} at least."
+                f"{type(self.estimator).__name__} needs at least {needed}."
             )
+        estimator = clone(self.estimator)
+        params = _check_method_params(X, params, np.flatnonzero(present))
+        result = getattr(estimator, method)(*_select(present, X, y), **params)
+        self.estimator_ = estimator
+        return result, present
 
-    def _apply(self, method, X, fill_value):
+    def _apply(self, method: str, X: Any, fill_value: float) -> Any:
         check_is_fitted(self)
         present = is_present(X)
+        apply = getattr(self.estimator_, method)
         if present.all():
-            return getattr(self.estimator_, method)(X)
-        if not present.any():
-            # What the estimator returns has a shape that only a sample can show.
-            like = np.zeros((1, np.shape(X)[1]), dtype=np.float32)
-            result = getattr(self.estimator_, method)(_like(like, X))[:0]
+            return apply(X)
+        if present.any():
+            result = apply(*_select(present, X))
         else:
-            result = getattr(self.estimator_, method)(_safe_indexing(X, np.flatnonzero(present)))
+            # Only by a sample can the estimator show the shape of its result.
+            sample = np.zeros((1, np.shape(X)[1]), dtype=np.float32)
+            is_table = isinstance(X, pd.DataFrame)
+            result = apply(pd.DataFrame(sample, columns=X.columns) if is_table else sample)[:0]
         return _spread(result, present, fill_value, index=getattr(X, "index", None))
 
 
-def _present(present, *arrays):
+def _select(present: NDArray, *arrays: Any) -> Any:
+    """Return the samples that are present, of each array."""
     if present.all():
         return arrays
     rows = np.flatnonzero(present)
     return [None if array is None else _safe_indexing(array, rows) for array in arrays]
 
 
-def _like(values, X):
-    return type(X)(values, columns=X.columns) if isinstance(X, pd.DataFrame) else values
-
-
-def _spread(result, present, fill_value, index=None):
+def _spread(result: Any, present: NDArray, fill_value: float, index: Any = None) -> Any:
     """Return the results of the samples that are present, in a row for each of all samples."""
     if sparse.issparse(result):
         result = result.toarray()

@@ -1,34 +1,24 @@
-"""A pipeline over a table of tracks that checks first what it can know first."""
+"""A pipeline over a table of tracks that finds mistakes before the work begins."""
 
 from numbers import Integral
+from typing import Any
 
 from sklearn.base import BaseEstimator, is_clusterer
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
 from .._inspection import find_failures, named_estimators
 from ..features import LyricVectorizer, SpectrogramExtractor
 
 
-def _last_has(*methods):
-    def check(self):
-        last = self.steps[-1][1]
-        passes = last is None or isinstance(last, str)  # "passthrough"
-        return ("transform" in methods) if passes else any(hasattr(last, m) for m in methods)
-
-    return check
-
-
 class TrackPipeline(Pipeline):
-    """scikit-learn's Pipeline, with checks before hours of work and a list of what failed.
+    """Pipeline over a table of tracks that checks it before hours of work, and lists failed tracks.
 
-    Before the first file is decoded, `fit` checks the parameters of all steps, whether the table
-    has the columns that the first step asks for, whether any track has lyrics, whether there
-    are as many tracks as clusters, and whether the spectrograms have the size that the
-    embedder expects. All else is scikit-learn's.
+    Before the first file is decoded, `fit` checks the parameters of all steps, the columns of the
+    table, whether any track has lyrics, whether there are as many tracks as clusters, and whether
+    the spectrograms have the size that the embedder expects. Everything else is scikit-learn's.
 
     Parameters
     ----------
@@ -43,7 +33,7 @@ class TrackPipeline(Pipeline):
 
     See Also
     --------
-    SkipMissing : Gives the label -1 to tracks of which nothing is known.
+    SkipMissing : Gives the label -1 to tracks without usable data.
 
     Examples
     --------
@@ -54,126 +44,53 @@ class TrackPipeline(Pipeline):
     >>> pipe.fit(tracks)
     Traceback (most recent call last):
         ...
-    ValueError: Got n_clusters=30 for 20 tracks: there can't be more than tracks. Use set_params(...
+    ValueError: Got n_clusters=30 for 20 tracks, expected at most 20. Use set_params(...
     >>> pipe.set_params(cluster__estimator__n_clusters=3).fit(tracks).failures_
     {}
     """
 
-    def fit(self, X, y=None, **params):
-        """Check what can be checked, then fit all steps.
-
-        Parameters
-        ----------
-        X : DataFrame of length n_tracks
-            The table of tracks.
-        y : array-like of shape (n_tracks,), default=None
-            Passed on to the steps.
-        **params : dict
-            Passed on to the steps, as in `sklearn.pipeline.Pipeline`.
-
-        Returns
-        -------
-        self : TrackPipeline
-            The fitted pipeline.
-
-        Raises
-        ------
-        ValueError
-            If a parameter, the table or the number of tracks can't work.
-        """
-        self._check_before_work(X)
-        return super().fit(X, y, **params)
-
-    @available_if(_last_has("fit_predict"))
-    def fit_predict(self, X, y=None, **params):
-        """Check what can be checked, fit all steps, and return the clusters.
-
-        Parameters
-        ----------
-        X : DataFrame of length n_tracks
-            The table of tracks.
-        y : array-like of shape (n_tracks,), default=None
-            Passed on to the steps.
-        **params : dict
-            Passed on to the steps, as in `sklearn.pipeline.Pipeline`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_tracks,)
-            The cluster of each track; -1 where nothing is known of it.
-
-        Raises
-        ------
-        ValueError
-            If a parameter, the table or the number of tracks can't work.
-        """
-        self._check_before_work(X)
-        return super().fit_predict(X, y, **params)
-
-    @available_if(_last_has("fit_transform", "transform"))
-    def fit_transform(self, X, y=None, **params):
-        """Check what can be checked, fit all steps, and return what the last one makes.
-
-        Parameters
-        ----------
-        X : DataFrame of length n_tracks
-            The table of tracks.
-        y : array-like of shape (n_tracks,), default=None
-            Passed on to the steps.
-        **params : dict
-            Passed on to the steps, as in `sklearn.pipeline.Pipeline`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_tracks, n_features)
-            NaN where nothing is known of a track.
-
-        Raises
-        ------
-        ValueError
-            If a parameter, the table or the number of tracks can't work.
-        """
-        self._check_before_work(X)
-        return super().fit_transform(X, y, **params)
-
     @property
-    def failures_(self):
-        """Why tracks could not be read: a dict of row number to the reason.
+    def failures_(self) -> dict[int, str]:
+        """Tracks that could not be read in the last call of `fit`, `predict`, `transform`, ...
 
-        Of the last call of `fit`, `fit_predict`, `predict`, `transform` and so on.
+        A dict of row number to the reason.
         """
         return find_failures(self)
 
-    def _check_before_work(self, X):
+    def _fit(self, X: Any, *args: Any, **kwargs: Any) -> Any:
+        # fit, fit_predict and fit_transform of scikit-learn's Pipeline all begin with this method.
         n_tracks = _num_samples(X)
         if n_tracks == 0:
-            raise ValueError("The table has no tracks, expected one at least.")
+            raise ValueError("The table has no tracks, expected at least one.")
         for name, estimator in named_estimators(self).items():
-            if not isinstance(estimator, BaseEstimator):
-                continue
-            if hasattr(estimator, "_parameter_constraints"):
-                estimator._validate_params()
-            if hasattr(estimator, "check_settings"):
-                estimator.check_settings()
-            largest = None
-            if isinstance(estimator, PCA):
-                largest = "n_components"
-            elif is_clusterer(estimator):
-                largest = "n_clusters"
-            size = getattr(estimator, largest, None) if largest else None
-            if isinstance(size, Integral) and size > n_tracks:
-                raise ValueError(
-                    f"Got {largest}={size} for {n_tracks} tracks: there can't be more than tracks. "
-                    f"Use set_params({name}__{largest}=...)."
-                )
+            if isinstance(estimator, BaseEstimator):
+                _check_parameters(estimator, name, n_tracks)
         features = self.steps[0][1]
         if isinstance(features, ColumnTransformer):
             _check_columns(features, X)
-            _check_image_shape(features, self.steps[1:])
+            if len(self.steps) > 1:
+                _check_image_shape(features, *self.steps[1])
+        return super()._fit(X, *args, **kwargs)
 
 
-def _check_columns(features, X):
-    """Raise where the table lacks a column that a block asks for, or all of its lyrics."""
+def _check_parameters(estimator: Any, name: str, n_tracks: int) -> None:
+    """Raise where a parameter can't work, or there are fewer tracks than clusters."""
+    if hasattr(estimator, "_parameter_constraints"):
+        estimator._validate_params()
+    if hasattr(estimator, "check_settings"):
+        estimator.check_settings()
+    limited = {"n_components": isinstance(estimator, PCA), "n_clusters": is_clusterer(estimator)}
+    for parameter in filter(limited.get, limited):
+        size = getattr(estimator, parameter, None)
+        if isinstance(size, Integral) and int(size) > n_tracks:
+            raise ValueError(
+                f"Got {parameter}={size} for {n_tracks} tracks, expected at most {n_tracks}. Use "
+                f"set_params({name}__{parameter}=...)."
+            )
+
+
+def _check_columns(features: ColumnTransformer, X: Any) -> None:
+    """Raise where the table lacks a column that a block uses, or all of its lyrics."""
     if not hasattr(X, "columns"):
         return
     columns = list(X.columns)
@@ -191,23 +108,22 @@ def _check_columns(features, X):
                 )
         if is_lyrics:
             try:
-                block._check_early(X[wanted[0]])
+                block.check_lyrics(X[wanted[0]])
             except ValueError as error:
                 raise ValueError(f"{error} {remedy}") from error
 
 
-def _check_image_shape(features, rest):
+def _check_image_shape(features: ColumnTransformer, name: str, embedder: Any) -> None:
     """Raise where the embedder expects spectrograms of another size than the first block makes."""
     block = features.transformers[0][1]
     extractor = block.steps[0][1] if isinstance(block, Pipeline) else block
-    embedder = rest[0][1] if rest else None
     image_shape = getattr(embedder, "image_shape", None)
     if not isinstance(extractor, SpectrogramExtractor) or image_shape is None:
         return
-    made = extractor._planned_image_shape()
+    made = extractor.planned_image_shape()
     if made is None or all(size in (-1, n) for size, n in zip(image_shape, made, strict=True)):
         return
     raise ValueError(
-        f"{type(extractor).__name__} makes spectrograms of shape {made}, but {rest[0][0]!r} has "
-        f"image_shape={tuple(image_shape)}. Use set_params({rest[0][0]}__image_shape={made})."
+        f"{type(extractor).__name__} makes spectrograms of shape {made}, but {name!r} has "
+        f"image_shape={tuple(image_shape)}. Use set_params({name}__image_shape={made})."
     )

@@ -1,39 +1,43 @@
 """Clusters against labels."""
 
+from typing import Any, Self
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from .._docstrings import shared
 from .._inspection import embed_and_cluster
 from .._tables import by_name, is_clustered
-from ._groups import number_groups
-from .style import font_families, make_panels, plain
+from ._display import Display, number_groups
+from ._docstrings import TEXTS
+from .style import font_families, plain
 
 
-class ClusterCompositionDisplay:
-    """What the clusters are made of: a heat map of clusters against labels, with counts.
+@shared(TEXTS)
+class ClusterCompositionDisplay(Display):
+    """A heat map of clusters against labels, with counts.
 
-    The colour of a cell is the share of the label in the cluster, the number in it the
-    count of tracks.
+    The number in a cell is the count of tracks, its colour the share of the label in the
+    cluster. Make it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     counts : DataFrame of shape (n_clusters, n_labels)
-        Number of tracks by cluster (rows) and label (columns). The names of its index
-        and of its columns are those of the axes.
+        Number of tracks by cluster (rows) and label (columns). The names of its index and
+        columns are those of the axes.
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after `plot`.
+    {figure}
     ax_ : matplotlib.axes.Axes
         The heat map.
 
     See Also
     --------
-    sklearn_music.metrics.purity_score : The share of tracks with their cluster's main label.
+    sklearn_music.metrics.purity_score : Share of tracks that have their cluster's main label.
 
     Examples
     --------
@@ -46,65 +50,51 @@ class ClusterCompositionDisplay:
     1        1  1
     """
 
-    def __init__(self, counts):
+    def __init__(self, counts: pd.DataFrame):
         self.counts = counts
 
     @classmethod
-    def from_estimator(cls, pipeline, X, y, *, ax=None):
+    @shared(TEXTS)
+    def from_estimator(cls, pipeline: Any, X: Any, y: Any, *, ax: Any = None) -> Self:
         """Draw the clusters of a fitted pipeline against labels.
 
         Parameters
         ----------
-        pipeline : Pipeline
-            Transformers, then a clusterer. One that has no `predict` (DBSCAN, say) tells
-            the clusters of the tracks that it was fitted to only.
-        X : array-like of length n_tracks
-            The tracks, as the pipeline takes them.
+        {tracks}
         y : array-like of shape (n_tracks,)
-            Labels; missing ones are a column of their own.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
+            Labels. Missing ones get a column of their own.
+        {ax}
 
-        Returns
-        -------
-        display : ClusterCompositionDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the pipeline does not end in a clusterer, or the clusterer can't tell the
-            clusters of these tracks.
+        {not_clustered}
         """
         _, clusters = embed_and_cluster(pipeline, X)
         return cls.from_predictions(y, clusters, ax=ax)
 
     @classmethod
-    def from_predictions(cls, labels, clusters, *, ax=None):
+    @shared(TEXTS)
+    def from_predictions(cls, labels: Any, clusters: Any, *, ax: Any = None) -> Self:
         """Draw clusters against labels.
 
         Parameters
         ----------
         labels : array-like of shape (n_tracks,)
-            Labels; missing ones are a column of their own.
+            Labels. Missing ones get a column of their own.
         clusters : array-like of shape (n_tracks,)
-            The clusters of the same tracks; negative ones (noise, or missing tracks) are one row,
-            -1.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
+            The cluster of each track. Negative ones (noise, or missing tracks) share the row -1.
+        {ax}
 
-        Returns
-        -------
-        display : ClusterCompositionDisplay
-            The display, drawn.
+        Raises
+        ------
+        ValueError
+            If there are several columns of labels, or not as many labels as clusters.
         """
-        labels = by_name(labels, "label")
-        if len(labels) != 1:
+        columns = by_name(labels, "label")
+        if len(columns) != 1:
             raise ValueError(
-                f"Got {len(labels)} columns of labels, {list(labels)}, expected one: draw each on "
-                "axes of its own."
+                f"Got {len(columns)} columns of labels, {list(columns)}, expected one: draw each "
+                "on axes of its own."
             )
-        ((name, labels),) = labels.items()
+        ((name, labels),) = columns.items()
         check_consistent_length(labels, clusters)
         labels, label_names, _ = number_groups(labels)
         clusters = column_or_1d(np.asarray(clusters, dtype=object))
@@ -117,25 +107,18 @@ class ClusterCompositionDisplay:
         )
         return cls(counts).plot(ax=ax)
 
-    def plot(self, ax=None):
+    @shared(TEXTS)
+    def plot(self, ax: Any = None) -> Self:
         """Draw the heat map.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : ClusterCompositionDisplay
-            The display.
+        {plot}
         """
         counts = self.counts
         n_clusters, n_labels = counts.shape
         size = (2.5 + 0.5 * n_labels, 1.5 + 0.4 * n_clusters)
-        self.ax_ = make_panels(ax, 1, 1, panel_size=size)[0, 0]
-        self.figure_ = self.ax_.figure
-        # A cluster of no tracks, which a table of one's own may have, has no shares.
+        self._make_panels(ax, 1, 1, size=size)
+        self.ax_ = self.ax_[0, 0]
+        # A user's own table may have a cluster without tracks.
         shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0).to_numpy()
         image = self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(counts.to_numpy()):
@@ -146,17 +129,13 @@ class ClusterCompositionDisplay:
             [plain(f"{name} ({total})") for name, total in counts.sum(axis=axis).items()]
             for axis in (1, 0)
         )
-        families = font_families([*rows, *columns, counts.index.name, counts.columns.name])
-        self.ax_.set_yticks(range(n_clusters), rows, fontfamily=families)
-        self.ax_.set_xticks(
-            range(n_labels),
-            columns,
-            fontfamily=families,
-            rotation=45,
-            ha="right",
-            rotation_mode="anchor",
-        )
-        self.ax_.set_ylabel(plain(counts.index.name or ""), fontfamily=families)
-        self.ax_.set_xlabel(plain(counts.columns.name or ""), fontfamily=families)
-        self.figure_.colorbar(image, ax=self.ax_, format="{x:.0%}", label="share of the cluster")
+        names = [plain(name or "") for name in (counts.index.name, counts.columns.name)]
+        font = {"fontfamily": font_families([*rows, *columns, *names])}
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        self.ax_.set_yticks(range(n_clusters), rows, **font)
+        self.ax_.set_xticks(range(n_labels), columns, **font, **slanted)
+        self.ax_.set_ylabel(names[0], **font)
+        self.ax_.set_xlabel(names[1], **font)
+        bar = self.figure_.colorbar(image, ax=self.ax_, label="share of the cluster")
+        bar.ax.yaxis.set_major_formatter("{x:.0%}")
         return self

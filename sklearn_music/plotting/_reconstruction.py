@@ -1,13 +1,22 @@
-"""What the decoder makes of tracks."""
+"""Spectrograms and their reconstructions."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from ._spectrogram_codec import SpectrogramCodec, draw_spectrogram
-from .style import font_families, make_panels, plain
+from .._docstrings import shared
+from ._display import SpectrogramDisplay
+from ._docstrings import TEXTS
+from ._spectrogram_codec import SpectrogramCodec
+from .style import font_families, plain
 
 
-class ReconstructionDisplay:
-    """Spectrograms beside their reconstructions and the differences.
+@shared(TEXTS)
+class ReconstructionDisplay(SpectrogramDisplay):
+    """Spectrograms next to their reconstructions and the differences.
+
+    Use it to see what the latent vector of a track keeps. Make it with `from_estimator`.
 
     Parameters
     ----------
@@ -15,150 +24,119 @@ class ReconstructionDisplay:
         The mel spectrograms, in dB. A track that could not be read is NaN, and its panels are
         empty.
     reconstructions : array-like of shape (n_tracks, n_bands, n_frames)
-        What the decoder made of them.
+        The spectrograms that the decoder makes of the latent vectors, in dB.
     names : sequence of str, default=None
         The names of the tracks.
-    sample_rate : int, default=22050
-        In Hz.
-    hop_length : int, default=512
-        Step from a frame to the next, in samples.
-    fmin : float, default=0.0
-        Lowest frequency of the mel bands, in Hz.
-    fmax : float, default=None
-        Highest frequency of the mel bands, in Hz; None is half the sample rate.
+    {mel_axes}
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after `plot`.
+    {figure}
     ax_ : ndarray of matplotlib.axes.Axes, shape (n_tracks, 3)
         Original, reconstruction and difference of each track.
 
     See Also
     --------
-    LatentTraversalDisplay : What the decoder makes of places between the tracks.
+    LatentTraversalDisplay : Spectrograms decoded along the components of the latent space.
 
     Examples
     --------
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_music import SpectrogramExtractor
-    >>> from sklearn_music.datasets import make_music
+    {decoder_example}
     >>> from sklearn_music.plotting import ReconstructionDisplay
-    >>> tracks = make_music(4, duration=0.5, random_state=0).data[["audio"]]
-    >>> pipe = make_pipeline(SpectrogramExtractor(n_mels=20), PCA(2)).fit(tracks)
     >>> ReconstructionDisplay.from_estimator(pipe, tracks[:2]).ax_.shape
     (2, 3)
     """
 
     def __init__(
         self,
-        originals,
-        reconstructions,
+        originals: Any,
+        reconstructions: Any,
         *,
-        names=None,
-        sample_rate=22050,
-        hop_length=512,
-        fmin=0.0,
-        fmax=None,
+        names: Sequence[str] | None = None,
+        sample_rate: int = 22050,
+        hop_length: int = 512,
+        fmin: float = 0.0,
+        fmax: float | None = None,
     ):
+        super().__init__(sample_rate, hop_length, fmin, fmax)
         self.originals = originals
         self.reconstructions = reconstructions
         self.names = names
-        self.sample_rate = sample_rate
-        self.hop_length = hop_length
-        self.fmin = fmin
-        self.fmax = fmax
 
     @classmethod
-    def from_estimator(cls, pipeline, X, *, names=None, ax=None):
+    @shared(TEXTS)
+    def from_estimator(
+        cls, pipeline: Any, X: Any, *, names: Sequence[str] | None = None, ax: Any = None
+    ) -> Self:
         """Reconstruct tracks with a fitted pipeline, and draw them.
 
         Parameters
         ----------
-        pipeline : Pipeline
-            A SpectrogramExtractor of mel spectrograms, then an embedder such as a VAE,
-            between them only steps that have `inverse_transform`. The extractor may be in
-            a block of a ColumnTransformer, with the embedder in it or behind it. What
-            follows the embedder is left out. A `BetaCVAE` decodes each track under the
-            track's own condition, a `TrackVAE` at its own level.
-        X : array-like
-            Some tracks, as the pipeline takes them.
+        {decoder}
         names : sequence of str, default=None
             The names of the tracks.
-        ax : array of matplotlib.axes.Axes of shape (n_tracks, 3), default=None
-            One per panel; None makes a figure for them.
-
-        Returns
-        -------
-        display : ReconstructionDisplay
-            The display, drawn.
+        {ax}
 
         Raises
         ------
         ValueError
-            If the pipeline has no such extractor, or no embedder behind it.
+            If the pipeline has no such extractor, or no embedder behind it, or if none of the
+            tracks has a latent vector.
         """
         codec = SpectrogramCodec(pipeline)
         reconstructions = codec.reconstruct(X)
         return cls(codec.spectrograms(X), reconstructions, names=names, **codec.axes).plot(ax=ax)
 
-    def plot(self, ax=None):
+    @shared(TEXTS)
+    def plot(self, ax: Any = None) -> Self:
         """Draw one row per track.
 
-        Parameters
-        ----------
-        ax : array of matplotlib.axes.Axes of shape (n_tracks, 3), default=None
-            One per panel; None makes a figure for them.
-
-        Returns
-        -------
-        display : ReconstructionDisplay
-            The display.
+        {plot}
 
         Raises
         ------
         ValueError
-            If there are not as many reconstructions, or names, as originals, or if all of these
-            are NaN.
+            If there are not as many reconstructions, or names, as originals, or if all
+            originals are NaN.
         """
+        originals, reconstructions, names = self._check()
+        differences = reconstructions - originals
+        low, high = np.nanpercentile(originals, [1, 100])
+        largest = np.nanpercentile(np.abs(differences), 99) or 1.0  # 0 where nothing was lost
+        level = {"cmap": "magma", "vmin": low, "vmax": high}
+        columns: dict[str, tuple[Any, dict[str, Any]]] = {
+            "original": (originals, level),
+            "reconstruction": (reconstructions, level),
+            "difference": (differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}),
+        }
+        shape = (len(originals), len(columns))
+        self._make_panels(ax, *shape, size=(4.3, 2.6), sharex=True, sharey=True)
+        for column, (title, (images, colors)) in enumerate(columns.items()):
+            for panel, image in zip(self.ax_[:, column], images, strict=True):
+                mesh = self._draw(panel, image, **colors)
+                if title != "original":
+                    sign = "+" if title == "difference" else ""
+                    self.figure_.colorbar(mesh, ax=panel, format=f"%{sign}.0f dB")
+        self._label(columns, names, fontfamily=font_families(names))
+        return self
+
+    def _check(self) -> tuple[Any, Any, list[str]]:
         originals, reconstructions = np.asarray(self.originals), np.asarray(self.reconstructions)
         if originals.shape != reconstructions.shape or originals.ndim != 3 or not originals.size:
             raise ValueError(
                 f"Got originals of shape {originals.shape} and reconstructions of shape "
                 f"{reconstructions.shape}, expected both to be (n_tracks, n_bands, n_frames)."
             )
-        names = [""] * len(originals) if self.names is None else [str(name) for name in self.names]
+        names = (
+            [""] * len(originals) if self.names is None else [plain(name) for name in self.names]
+        )
         if len(names) != len(originals):
-            raise ValueError(f"Got {len(names)} names for {len(originals)} tracks.")
+            raise ValueError(
+                f"Got {len(names)} names for {len(originals)} tracks, expected one for each."
+            )
         if np.isnan(originals).all():
             raise ValueError(
                 "Got NaN in place of every spectrogram, expected one at least: show tracks that "
                 "can be read."
             )
-        differences = reconstructions - originals
-        # A track without a spectrogram is NaN.
-        low, high = np.nanpercentile(originals, [1, 100])
-        spread = np.nanpercentile(np.abs(differences), 99) or 1.0  # 0 where nothing was lost
-        level = {"cmap": "magma", "vmin": low, "vmax": high}
-        columns = {
-            "original": (originals, level),
-            "reconstruction": (reconstructions, level),
-            "difference": (differences, {"cmap": "RdBu_r", "vmin": -spread, "vmax": spread}),
-        }
-        self.ax_ = make_panels(
-            ax, len(originals), len(columns), panel_size=(4.3, 2.6), sharex=True, sharey=True
-        )
-        self.figure_ = self.ax_[0, 0].figure
-        families = font_families([plain(name) for name in names])
-        for column, (title, (images, colors)) in enumerate(columns.items()):
-            for panel, image in zip(self.ax_[:, column], images, strict=True):
-                mesh = draw_spectrogram(panel, image, self, **colors)
-                if title != "original":
-                    sign = "+" if title == "difference" else ""
-                    self.figure_.colorbar(mesh, ax=panel, format=f"%{sign}.0f dB")
-            self.ax_[0, column].set_title(title)
-            self.ax_[-1, column].set_xlabel("seconds")
-        for panel, name in zip(self.ax_[:, 0], names, strict=True):
-            panel.set_ylabel(f"{plain(name)}\nHz".lstrip(), fontfamily=families)
-        return self
+        return originals, reconstructions, names

@@ -1,42 +1,43 @@
-"""How the training of an embedder went."""
+"""The training of an embedder."""
+
+import itertools
+from typing import Any, Self
 
 import pandas as pd
 
+from .._docstrings import shared
 from .._inspection import find_embedders
-from .style import COLORS, make_panels
+from ._display import Display
+from ._docstrings import TEXTS
+from .style import COLORS
 
-# By panel: the columns of the history, and what they are called in the legend.
-_PANELS: dict[str, dict[str, str | None]] = {
-    "loss": {"train_loss": "training", "valid_loss": "validation"},
-    "reconstruction": {"reconstruction": None},
-    "latent space (nats)": {
-        "kl": "KL divergence",
-        "contrastive": "contrastive",
-        "cross_modal": "with side features",
-    },
-    "active units": {"active_units": None},
-}
 _REQUIRED = {"epoch", "train_loss", "reconstruction", "kl", "active_units"}
+_NO_TERMS = _REQUIRED - {"kl"} | {"valid_loss", "dur"}
+_NAMES = {"train_loss": "training", "valid_loss": "validation", "kl": "KL divergence"}
 
 
-class TrainingHistoryDisplay:
+@shared(TEXTS)
+class TrainingHistoryDisplay(Display):
     """The loss of an embedder, its terms and its active units, by epoch.
+
+    Use it to see whether the training has converged, and whether the posterior has collapsed:
+    then the KL divergence and the number of active units fall to zero.
 
     Parameters
     ----------
     history : list of dict, or DataFrame
-        One row per epoch, as the `history_` of an embedder.
+        One row per epoch, as in the `history_` of an embedder.
 
     Attributes
     ----------
-    figure_ : matplotlib.figure.Figure
-        The figure, after `plot`.
+    {figure}
     ax_ : ndarray of matplotlib.axes.Axes, shape (4,)
-        Loss, reconstruction, KL divergence, active units.
+        The loss; the reconstruction error; the KL divergence and the other terms of the loss;
+        the active units.
 
     See Also
     --------
-    sklearn_music.VAE : What the columns of its `history_` mean.
+    sklearn_music.VAE : Describes the columns of its `history_`.
 
     Examples
     --------
@@ -49,25 +50,20 @@ class TrainingHistoryDisplay:
     ['loss', 'reconstruction', 'latent space (nats)', 'active units']
     """
 
-    def __init__(self, history):
+    def __init__(self, history: Any):
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    @shared(TEXTS)
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:
         """Draw the history of a fitted embedder, or of the one in a pipeline.
 
         Parameters
         ----------
         estimator : estimator
-            What holds exactly one fitted embedder, at any depth: in a Pipeline, ColumnTransformer,
-            FeatureUnion or SkipMissing, or as the best one of a search.
-        ax : array of matplotlib.axes.Axes of shape (4,), default=None
-            One per panel; None makes a figure for them.
-
-        Returns
-        -------
-        display : TrainingHistoryDisplay
-            The display, drawn.
+            Holds exactly one fitted embedder, at any depth: in a Pipeline, ColumnTransformer,
+            FeatureUnion or SkipMissing, or in the best estimator of a search.
+        {ax}
 
         Raises
         ------
@@ -83,43 +79,46 @@ class TrainingHistoryDisplay:
             )
         return cls(histories[0]).plot(ax=ax)
 
-    def plot(self, ax=None):
+    @shared(TEXTS)
+    def plot(self, ax: Any = None) -> Self:
         """Draw the panels.
 
-        Parameters
-        ----------
-        ax : array of matplotlib.axes.Axes of shape (4,), default=None
-            One per panel; None makes a figure for them.
-
-        Returns
-        -------
-        display : TrainingHistoryDisplay
-            The display.
+        {plot}
 
         Raises
         ------
         ValueError
-            If the history is empty, or lacks what is drawn.
+            If the history is empty, or lacks a column that is drawn.
         """
         history = pd.DataFrame(self.history)
         if missing := _REQUIRED - set(history):
             raise ValueError(
-                f"Got a history without {', '.join(sorted(missing))}, expected that of an embedder "
-                "such as VAE: its history_."
+                f"Got a history without {', '.join(sorted(missing))}, expected the history_ of an "
+                "embedder such as VAE."
             )
-        self.ax_ = make_panels(ax, 1, len(_PANELS), panel_size=(3.6, 3.2)).ravel()
-        self.figure_ = self.ax_[0].figure
-        for panel, (title, columns) in zip(self.ax_, _PANELS.items(), strict=True):
-            for i, (column, name) in enumerate(columns.items()):
-                if column in history:
-                    panel.plot(
-                        history["epoch"], history[column], "o-", ms=3, color=COLORS[i], label=name
-                    )
+        terms = [
+            name
+            for name in map(str, history.select_dtypes("number"))
+            if name not in _NO_TERMS and not name.startswith(("event_", "train_", "valid_"))
+        ]
+        panels = {
+            "loss": ["train_loss", "valid_loss"],
+            "reconstruction": ["reconstruction"],
+            "latent space (nats)": sorted(terms, key=lambda name: name != "kl"),  # which is first
+            "active units": ["active_units"],
+        }
+        self._make_panels(ax, 1, len(panels), size=(3.6, 3.2))
+        self.ax_ = self.ax_[0]
+        for panel, (title, names) in zip(self.ax_, panels.items(), strict=True):
+            drawn = [name for name in names if name in history]
+            for name, color in zip(drawn, itertools.cycle(COLORS), strict=False):
+                label = _NAMES.get(name, name.replace("_", " "))
+                look = {"ms": 3, "color": color, "label": label}
+                panel.plot(history["epoch"], history[name], "o-", **look)
             panel.set(title=title, xlabel="epoch")
             panel.xaxis.get_major_locator().set_params(integer=True)
+            if len(drawn) > 1:
+                panel.legend(frameon=False)
         self.ax_[-1].set_ylim(bottom=0)
         self.ax_[-1].yaxis.get_major_locator().set_params(integer=True)
-        for panel in self.ax_:
-            if len(panel.lines) > 1:
-                panel.legend(frameon=False)
         return self

@@ -1,29 +1,27 @@
-"""matplotlib, which is optional: figures, colours, and letters of any script."""
+"""matplotlib, which is optional: colours, plain texts, and letters of any script."""
 
+import contextlib
 import unicodedata
 import warnings
-
-import numpy as np
+from collections.abc import Iterable
+from typing import Any
 
 from .._tables import readable
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; black comes last.
-COLORS = [
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-    "#F0E442",
-    "#000000",
-]
-_N_CHARACTERS = 60
+# The colours of Okabe and Ito, which colour-blind people can distinguish. Black comes last.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000"]
 MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
+_N_CHARACTERS = 60
+# Scripts whose letters join or change their order, and the version that draws them so.
+_JOINED = set(
+    "ARABIC BENGALI DEVANAGARI GUJARATI GURMUKHI KANNADA KHMER MALAYALAM MONGOLIAN MYANMAR NKO "
+    "ORIYA SINHALA SYRIAC TAMIL TELUGU TIBETAN".split()
+)
+_JOINED_SINCE = (3, 11)
 
 
-def import_pyplot():
-    """Return matplotlib.pyplot, or say how to get it."""
+def import_pyplot() -> Any:
+    """Return matplotlib.pyplot, or say how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -33,31 +31,10 @@ def import_pyplot():
     return plt
 
 
-def make_panels(ax, n_rows, n_columns, *, panel_size, **kwargs):
-    """Return the axes that were given, or those of a new figure, as rows and columns."""
-    plt = import_pyplot()
-    if ax is None:
-        width, height = panel_size
-        _, ax = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(width * n_columns, height * n_rows),
-            layout="constrained",
-            squeeze=False,
-            **kwargs,
-        )
-    panels = np.asarray(ax, dtype=object)
-    if panels.size != n_rows * n_columns:
-        raise ValueError(
-            f"Got {panels.size} axes as ax, expected {n_rows} x {n_columns}: one per panel."
-        )
-    return panels.reshape(n_rows, n_columns)
-
-
-def plain(text):
+def plain(text: Any) -> str:
     """Return a text that matplotlib draws as it is: no formula, no control character, not too long.
 
-    One that is longer would leave no room for the picture.
+    A longer text would leave no room for the picture.
     """
     text = "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cc" else character
@@ -68,17 +45,28 @@ def plain(text):
     return text.replace("$", r"\$")
 
 
-def font_families(texts):
-    """Return the font families to draw some texts with, a fallback for other scripts among them.
+def font_families(texts: Iterable[str]) -> list[str]:
+    """Return the font families for all texts of a figure, with fallbacks for other scripts.
 
-    matplotlib takes each letter from the first family that has it. Where no installed
-    font has a letter, a warning names the font to install.
+    matplotlib takes each letter from the first family that has it. A warning says what to
+    install where no font has a letter, or where matplotlib can't join the letters.
     """
-    from matplotlib import font_manager, rcParams
+    import matplotlib
+    from matplotlib import font_manager
 
-    families = list(rcParams["font.family"])
     # Spaces and joiners, which isprintable leaves out, are never drawn as boxes.
-    letters = {letter for text in texts for letter in str(text) if letter.isprintable()}
+    letters = {letter for text in texts for letter in text if letter.isprintable()}
+    joined = sorted(map(str.title, _scripts(letters) & _JOINED))
+    if joined and matplotlib.__version_info__[:2] < _JOINED_SINCE:
+        version = ".".join(map(str, _JOINED_SINCE))
+        warnings.warn(
+            f"Got labels in {', '.join(joined)}, whose letters matplotlib {matplotlib.__version__} "
+            "can't join: it draws them one by one. Install a version that joins them: "
+            f'pip install "matplotlib>={version}"',
+            UserWarning,
+            stacklevel=3,
+        )
+    families = list(matplotlib.rcParams["font.family"])
     for family in families:
         font = font_manager.findfont(font_manager.FontProperties(family=[family]))
         letters -= _letters_in(font, letters)
@@ -88,7 +76,7 @@ def font_families(texts):
         _find_new_fonts()
         letters = _add_fallbacks(families, letters)
     if letters:
-        scripts = ", ".join(f"Noto Sans {script.title()}" for script in _scripts(letters))
+        scripts = ", ".join(f"Noto Sans {script.title()}" for script in sorted(_scripts(letters)))
         warnings.warn(
             f"No installed font has the letters {''.join(sorted(letters))!r}: they show as boxes. "
             f"Install one that has, such as {scripts} (https://fonts.google.com/noto; on Debian, "
@@ -101,7 +89,7 @@ def font_families(texts):
 
 def _add_fallbacks(families, letters):
     """Append families that have the letters, and return the letters that none has."""
-    from matplotlib.font_manager import FontPath, fontManager
+    from matplotlib import font_manager
 
     scripts = _scripts(letters)
 
@@ -111,10 +99,13 @@ def _add_fallbacks(families, letters):
         is_plain = font.style == "normal" and font.weight in (400, "normal") and "SANS" in name
         return not any(script in name for script in scripts), not is_plain, name
 
-    for font in sorted(fontManager.ttflist, key=rank) if letters else ():
-        if "lastresort" in font.name.lower().replace(" ", ""):
-            continue  # it has nothing but boxes
-        if found := _letters_in(FontPath(font.fname, font.index), letters):
+    for font in sorted(font_manager.fontManager.ttflist, key=rank) if letters else ():
+        path = font.fname
+        if hasattr(font, "index"):  # since matplotlib 3.11: a file may hold several fonts
+            path = font_manager.FontPath(path, font.index)
+        found = _letters_in(path, letters)
+        # The font Last Resort has nothing but boxes.
+        if found and "lastresort" not in font.name.lower().replace(" ", ""):
             families.append(font.name)
             letters = letters - found
         if not letters:
@@ -139,12 +130,11 @@ def _find_new_fonts():
     known = {font.fname for font in fontManager.ttflist}
     for path in findSystemFonts():
         if path not in known:
-            try:
+            # As in matplotlib itself: a file that it can't read is no font.
+            with contextlib.suppress(Exception):
                 fontManager.addfont(path)
-            except Exception:  # as matplotlib itself does: what it can't read is no font
-                continue
 
 
 def _scripts(letters):
     """Return the names of the scripts, such as BENGALI."""
-    return sorted({unicodedata.name(letter, "Symbols").split()[0] for letter in letters})
+    return {unicodedata.name(letter, "Symbols").split()[0] for letter in letters}

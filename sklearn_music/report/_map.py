@@ -1,19 +1,24 @@
 """The map of the tracks, drawn by Bokeh."""
 
+from typing import Any
+
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.resources import Resources
+from numpy.typing import NDArray
 
 from ..plotting.style import COLORS
+from ._clusters import Clustering, count
 
 # Black can't be seen on a dark page.
 _COLORS = [*COLORS[:7], "#808080"]
-# Each with the character that looks like it, for the legend.
+# Each marker with the character that looks like it, for the legend.
 _MARKERS = [("circle", "●"), ("triangle", "▲"), ("square", "■"), ("diamond", "◆"), ("plus", "✚")]
+_UNKNOWN = ("#b0b0b0", "circle", "●")
 
-# Bokeh writes the values as text; the class names are those of the page's style sheet.
+# Bokeh writes the values as text. The page's style sheet defines --font.
 _TOOLTIP = """
 <div style="max-width: 22rem; padding: .2rem .3rem; font: 14px/1.4 var(--font, sans-serif)">
   <strong>@title</strong><br>@cluster<br>
@@ -22,24 +27,34 @@ _TOOLTIP = """
 """
 
 
-def looks(groups):
-    """Return the colour, the marker and the marker's character of each of the groups."""
-    return {
-        group: (_COLORS[i % len(_COLORS)], *_MARKERS[i // len(_COLORS) % len(_MARKERS)])
-        for i, group in enumerate(groups)
-    }
+def color(found: Clustering, targets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the legends of the clusters and of the targets, and the columns that colour by them.
+
+    An entry of a legend is a group, its colour, its marker, the marker's character, its size.
+    """
+    colorings = {"cluster": (found.names, found.order)}
+    colorings |= {name: (labels, list(count(labels))) for name, labels in targets.items()}
+    legends, columns = {}, {}
+    for i, (name, (groups, order)) in enumerate(colorings.items()):
+        looks = {
+            group: (_COLORS[j % len(_COLORS)], *_MARKERS[j // len(_COLORS) % len(_MARKERS)])
+            for j, group in enumerate(order)
+        }
+        counts = count(groups)
+        legends[name] = [(group, *looks[group], counts[group]) for group in order]
+        if n_unknown := len(groups) - sum(counts.values()):
+            entry = "no cluster" if name == "cluster" else "no label"
+            legends[name].append((entry, *_UNKNOWN, n_unknown))
+        drawn = [looks.get(group, _UNKNOWN) for group in groups]
+        columns[f"color_{i}"], columns[f"marker_{i}"], _ = map(list, zip(*drawn, strict=True))
+    return legends, columns | {"color": columns["color_0"], "marker": columns["marker_0"]}
 
 
-def draw(points, columns):
-    """Return the map as what Bokeh's ``embed_item`` takes.
+def draw(points: NDArray[np.floating], columns: dict[str, list[str]]) -> Any:
+    """Return the map as the argument of Bokeh's ``embed_item``.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_tracks, 2)
-        Where each track is drawn; NaN for one that is not.
-    columns : dict of str to list of length n_tracks
-        What is known of each track; among them ``color``, ``marker`` and what the
-        tooltip shows.
+    A track whose point is NaN is not drawn. The columns are those of `color`, and the texts of the
+    tooltip.
     """
     x, y = np.asarray(points, dtype=np.float32).T
     source = ColumnDataSource({"x": x, "y": y, **columns}, name="tracks")
@@ -75,6 +90,6 @@ def draw(points, columns):
     return json_item(plot)
 
 
-def scripts():
-    """Return Bokeh's own JavaScript: what draws points, and no more."""
+def scripts() -> list[str]:
+    """Return only those of Bokeh's scripts that draw points."""
     return Resources("inline", components=["bokeh", "bokeh-gl"]).js_raw

@@ -1,48 +1,44 @@
-"""What the page quotes of a track: its title, the start of its lyrics, some of its sound."""
+"""What the page shows of a track: its title, the start of its lyrics, some of its sound."""
 
 import base64
 import io
 import os
 import reprlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
-import soxr
 
+from .._tables import readable
 from ..exceptions import AudioError
 from ..features.audio import as_floats, check_waveform, file_stamp, read_audio
 
-# A rate that MP3 knows; half that of a CD is enough to tell what a track is.
+# MP3 supports this rate. Half the rate of a CD is enough to recognise a track.
 _SAMPLE_RATE = 22050
 _N_CHARACTERS = 160
 _TITLE_COLUMNS = ("title", "track_id", "filename")
+_N_NAMED = 3  # of the tracks that a note is about
 
 
-def find_titles(tracks):
-    """Return what each track is called: its title, ID or file, else its place in the table."""
-    titles = pd.Series([f"track {label}" for label in tracks.index], dtype=object)
+def find_titles(tracks: pd.DataFrame) -> list[str]:
+    """Return the name of each track: its title, ID or file, else its label in the index."""
+    columns = [tracks[name] for name in _TITLE_COLUMNS if name in tracks]
     if "audio" in tracks:
-        titles = _over(titles, [_stem(audio) for audio in tracks["audio"]])
-    for name in reversed(_TITLE_COLUMNS):
-        if name in tracks:
-            titles = _over(titles, tracks[name])
-    return titles.tolist()
+        stems = [Path(audio).stem if _is_path(audio) else None for audio in tracks["audio"]]
+        columns.append(pd.Series(stems, dtype=object))
+    names = [
+        ["" if gone else readable(cell).strip() for cell, gone in zip(x, x.isna(), strict=True)]
+        for x in columns
+    ]
+    cells = zip(*names, [f"track {label}" for label in tracks.index], strict=True)
+    return [next(filter(None, choices)) for choices in cells]
 
 
-def _over(titles, better):
-    better = pd.Series(list(better), dtype=object)
-    better = better.where(better.isna(), better.astype(str).str.strip()).replace("", None)
-    return better.where(better.notna(), titles)
-
-
-def _stem(audio):
-    return Path(audio).stem if isinstance(audio, (str, os.PathLike)) else None
-
-
-def shorten(text):
-    """Return the start of a lyric in one line, cut between words."""
+def shorten(text: Any) -> str:
+    """Return the start of a lyric in one line, cut between words; empty where it is missing."""
+    if pd.isna(text):
+        return ""
     lines = (" ".join(line.split()) for line in str(text).splitlines())
     line = " / ".join(filter(None, lines))
     if len(line) <= _N_CHARACTERS:
@@ -52,56 +48,59 @@ def shorten(text):
     return (start if space else line[:_N_CHARACTERS]) + " …"
 
 
-def link(audio):
-    """Return the file's URI.
+def find_sources(tracks, titles, order, max_excerpts, *, embeds, **settings):
+    """Return the URI that plays each track, empty where there is none, and notes about them.
 
-    Raises
-    ------
-    AudioError
-        If there is no such file.
+    The first tracks in `order` get an excerpt, if `embeds` or if they have no file.
     """
-    return Path(file_stamp(audio).path).as_uri()
+    sources = [""] * len(tracks)
+    if "audio" not in tracks:
+        return sources, ["The table has no column 'audio', so that no track can be played."]
+    n_excerpts, n_silent, failures = 0, 0, []
+    for row in order:
+        audio = tracks["audio"].iloc[row]
+        try:
+            if (embeds or not _is_path(audio)) and n_excerpts < max_excerpts:
+                sources[row] = embed(audio, **settings)
+                n_excerpts += 1
+            elif _is_path(audio):
+                sources[row] = Path(file_stamp(audio).path).as_uri()
+            else:
+                n_silent += 1
+        except AudioError as error:
+            failures.append(f"{titles[row]}: {error}")
+    notes = []
+    if n := len(failures):
+        more = f" And {n - _N_NAMED} more." if n > _N_NAMED else ""
+        failed = " ".join(failures[:_N_NAMED])
+        notes.append(f"{n} of {len(sources)} tracks can't be played. {failed}{more}")
+    if n_silent:
+        notes.append(
+            f"{n_silent} tracks can't be played here: they are waveforms, and the page holds "
+            f"{max_excerpts} excerpts (max_excerpts)."
+        )
+    return sources, notes
 
 
-def scaled(audio):
-    """Return a cell of the column ``audio``, integer samples scaled to floats within ±1.
+def _is_path(audio):
+    return isinstance(audio, (str, os.PathLike))
 
-    Raises
-    ------
-    AudioError
-        If it is an array that is no waveform.
+
+def embed(audio: Any, *, sample_rate: int, offset: float, duration: float) -> str:
+    """Return an excerpt of a track as a data URI, in MP3, which all browsers play.
+
+    `offset` and `duration` are in seconds, `sample_rate` is that of a waveform. Raises AudioError
+    if the track can't be read.
     """
-    if isinstance(audio, np.ndarray):
-        check_waveform(audio, "the waveform")
-        return as_floats(audio)
-    return audio
+    import soundfile
+    import soxr
 
-
-def embed(audio, *, sample_rate, offset, duration):
-    """Return a stretch of a track as a data URI, in MP3, which all browsers play.
-
-    Parameters
-    ----------
-    audio : str, PathLike or ndarray of shape (n_samples,)
-        A file, or a waveform of floats at `sample_rate`, as `scaled` returns it.
-    sample_rate : int
-        That of a waveform, in Hz.
-    offset, duration : float
-        Where the stretch begins and how long it is, in seconds.
-
-    Raises
-    ------
-    AudioError
-        If the track can't be read, or is a waveform of integers.
-    """
-    if isinstance(audio, (str, os.PathLike)):
+    if _is_path(audio):
         waveform = read_audio(audio, sample_rate=_SAMPLE_RATE, offset=offset, duration=duration)
     elif isinstance(audio, np.ndarray):
-        if audio.dtype.kind != "f":
-            # Clipped at ±1, they would be a square wave at full scale.
-            raise AudioError(f"got a waveform of {audio.dtype}, expected floats within ±1.")
+        check_waveform(audio, "the waveform")
         start = int(offset * sample_rate)
-        stretch = audio[start : start + int(duration * sample_rate)]
+        stretch = as_floats(audio)[start : start + int(duration * sample_rate)]
         check_waveform(stretch, "the waveform")
         waveform = soxr.resample(stretch.astype(np.float32), sample_rate, _SAMPLE_RATE)
     else:
@@ -111,6 +110,6 @@ def embed(audio, *, sample_rate, offset, duration):
     return as_uri(file.getvalue(), "audio/mpeg")
 
 
-def as_uri(data, media_type):
+def as_uri(data: bytes, media_type: str) -> str:
     """Return bytes as a data URI."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

@@ -4,77 +4,80 @@ import html
 import io
 import os
 import secrets
-import warnings
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from .._inspection import (
-    embed_and_cluster,
-    find_embedders,
-    find_failures,
-    fitted_with_labels,
-    iter_estimators,
-)
-from .._tables import as_numbers, as_pandas, is_finite, is_present, readable
-from ..exceptions import AudioError
+from .._inspection import fitted_with_labels, is_embedder, iter_estimators
+from .._tables import as_pandas, readable
 from ..features import SpectrogramExtractor
-from ..metrics import check_confounders
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
-from ..plotting._latent_space import project
+from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
-from ._clusters import NOISE, check_targets, count, describe_clusters, name_clusters, top_words
-from ._media import as_uri, embed, find_titles, link, scaled, shorten
-from ._scores import THIS, choose_features, score_table
+from ._clusters import NOISE, check_targets, describe_clusters, find_clusters
+from ._media import as_uri, find_sources, find_titles, shorten
+from ._scores import THIS, choose_features, score
 
 _N_RECONSTRUCTIONS = 4
-_NO_CLUSTER = "no cluster"
 _COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
-_UNKNOWN = "nothing is known of it, neither audio nor lyrics."
-_NOT_FINITE = "its latent vector holds NaN or infinity: impute what is missing of it."
-_N_NAMED = 3  # of the tracks that a warning is about
+_CONSTRAINTS = {
+    "y": ["array-like", dict, None],
+    "title": [str],
+    "audio": [StrOptions({"link", "embed"})],
+    "excerpt_duration": [Interval(Real, 0, None, closed="neither")],
+    "max_excerpts": [Interval(Integral, 0, None, closed="left")],
+    "features": [HasMethods(["fit_transform"]), None],
+    "n_seeds": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+}
 
 
 class ClusterReport:
-    """A page about the clusters that a fitted pipeline found, to read and to listen to.
+    """A page to read and to listen to about the clusters that a fitted pipeline found.
 
-    It holds a map of the tracks, which play on a click, the scores beside chance and plain
-    baselines, each cluster with its labels, words, typical tracks and outliers, what the
-    decoder makes of tracks, the training, and what to be wary of. All of it is in one file,
-    which needs no network.
+    It holds a map of the tracks, which play on a click; scores next to chance and plain baselines;
+    the labels, words, typical tracks and outliers of each cluster; reconstructions; the training;
+    and warnings. It is one file, which needs no network.
 
     Parameters
     ----------
     pipeline : Pipeline
-        A fitted pipeline over the table of tracks that ends in a clusterer.
+        A fitted pipeline that takes the table of tracks and ends in a clusterer.
     tracks : DataFrame of length n_tracks
-        The tracks. These columns are used where they are there: ``audio`` (paths, or
-        waveforms of shape (n_samples,)), ``lyrics``, and the first of ``title``,
-        ``track_id`` and ``filename`` as the name of a track.
+        The tracks. These columns are used if there are any: ``audio`` (paths, or waveforms of
+        shape (n_samples,)), ``lyrics``, and the first of ``title``, ``track_id`` and ``filename``
+        as the name of a track.
     y : array-like of shape (n_tracks,), or DataFrame or dict of such, default=None
-        Labels, by name, to score the clusters against; None where one isn't known.
+        Labels, by name, to score the clusters against. None marks a missing label.
     title : str, default="Clusters of tracks"
         The heading.
     audio : {"link", "embed"}, default="link"
-        What plays: the track's own file, from where it is, or an excerpt in MP3 that is part
-        of the page, about 80 kB for 10 seconds. A waveform has no file: it is embedded either
-        way. A notebook can't open files, and plays what is embedded.
+        What plays: the track's own file, where it is, or an excerpt in MP3 that is part of the
+        page, about 80 kB for 10 seconds. Waveforms, which have no file, are always embedded. A
+        notebook can't open files, and plays only what is embedded.
     excerpt_duration : float, default=10.0
-        Length of an excerpt, in seconds, from where the pipeline starts to listen.
+        Length of an excerpt in seconds, from where the pipeline starts to read a track.
     max_excerpts : int, default=200
-        Number of excerpts, the typical tracks and the outliers of each cluster first. A track
-        beyond it plays from its file, or not at all where it has none.
+        Number of excerpts. The typical tracks and the outliers of each cluster come first. Other
+        tracks play from their files, if they have one.
     features : transformer, default=None
-        Makes the features that the baselines cluster of the table. None takes the pooled MFCCs
-        of the audio, as the pipeline hears it, or the topics of the lyrics if there is no audio.
+        Makes the features that the baselines cluster. None takes the pooled MFCCs of the audio,
+        with the settings of the pipeline's SpectrogramExtractor, or the topics of the lyrics if
+        there is no audio.
     n_seeds : int, default=5
         Number of seeds of chance and of the baselines.
     random_state : int, RandomState instance or None, default=0
@@ -85,7 +88,7 @@ class ClusterReport:
     NotFittedError
         If the pipeline isn't fitted.
     ImportError
-        If Bokeh, Jinja or matplotlib are missing; it says what to install.
+        If Bokeh, Jinja or matplotlib is missing. The error says what to install.
     ValueError
         If the pipeline doesn't end in a clusterer, or the labels don't fit the tracks.
 
@@ -96,19 +99,17 @@ class ClusterReport:
 
     Notes
     -----
-    A typical track is near the mean of its cluster in the space that was clustered, an outlier
-    far from it. The words of a cluster are those whose mean TF-IDF in it exceeds that in all
-    lyrics the most. The map is t-SNE's [1]_: near is alike, far says little.
+    The typical tracks of a cluster are the nearest to its mean in the latent space, the outliers
+    the farthest. Its words are those whose mean TF-IDF in the cluster exceeds that in all lyrics
+    the most. The map is by t-SNE [1]_: close tracks are similar, but large distances mean little.
 
-    A track that the pipeline has no latent vector of (neither readable audio nor lyrics, say), or
-    one that holds NaN or infinity, has no cluster: it is not on the map, and is listed with the
-    reason. In the scores, such tracks
-    count as one more cluster. Where a cluster depends on what should not matter, such as
-    missing lyrics or the sample rate of the files, a warning says so (see
-    `sklearn_music.metrics.check_confounders`).
+    A track has no cluster if it has no latent vector (neither readable audio nor lyrics, for
+    example), or one with NaN or infinity. It is listed with the reason, and not on the map. In the
+    scores, such tracks count as one more cluster. A warning says if a cluster depends on a
+    confounder, such as missing lyrics (see `sklearn_music.metrics.check_confounders`).
 
-    Titles and lyrics are shown as text, whatever is in them, and the page's content security
-    policy keeps it from loading anything but the tracks' files.
+    Titles and lyrics are shown as text, whatever they contain. The page's content security policy
+    lets it load nothing but the tracks' files.
 
     References
     ----------
@@ -134,42 +135,22 @@ class ClusterReport:
     True
     """
 
-    @validate_params(
-        {
-            "pipeline": "no_validation",
-            "tracks": "no_validation",
-            "y": ["array-like", dict, None],
-            "title": [str],
-            "audio": [StrOptions({"link", "embed"})],
-            "excerpt_duration": [Interval(Real, 0, None, closed="neither")],
-            "max_excerpts": [Interval(Integral, 0, None, closed="left")],
-            "features": [HasMethods(["fit_transform"]), None],
-            "n_seeds": [Interval(Integral, 1, None, closed="left")],
-            "random_state": ["random_state"],
-        },
-        prefer_skip_nested_validation=True,
-    )
     def __init__(
         self,
-        pipeline,
-        tracks,
-        y=None,
+        pipeline: Pipeline,
+        tracks: Any,
+        y: Any = None,
         *,
-        title="Clusters of tracks",
-        audio="link",
-        excerpt_duration=10.0,
-        max_excerpts=200,
-        features=None,
-        n_seeds=5,
-        random_state=0,
-    ):
-        _check_pipeline(pipeline)
-        tracks = as_pandas(tracks)
-        _check_table(tracks)
-        _import_page()
-        import_pyplot()
+        title: str = "Clusters of tracks",
+        audio: Literal["link", "embed"] = "link",
+        excerpt_duration: float = 10.0,
+        max_excerpts: int = 200,
+        features: Any = None,
+        n_seeds: int = 5,
+        random_state: Seed = 0,
+    ) -> None:
         self.pipeline = pipeline
-        self.tracks = tracks
+        self.tracks = as_pandas(tracks)
         self.y = y
         self.title = title
         self.audio = audio
@@ -178,9 +159,14 @@ class ClusterReport:
         self.features = features
         self.n_seeds = n_seeds
         self.random_state = random_state
-        self._targets = check_targets(y, len(tracks))
+        validate_parameter_constraints(_CONSTRAINTS, vars(self), type(self).__name__)
+        _check_pipeline(pipeline)
+        _check_table(self.tracks)
+        _import_page()
+        import_pyplot()
+        self._targets = check_targets(y, len(self.tracks))
 
-    def to_html(self, path):
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the page.
 
         Parameters
@@ -204,7 +190,7 @@ class ClusterReport:
             unfinished.unlink(missing_ok=True)
         return path
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         """Return the page in a frame of its own, for a notebook."""
         title = html.escape(readable(self.title))
         return (
@@ -213,202 +199,90 @@ class ClusterReport:
         )
 
     @cached_property
-    def _page(self):
+    def _page(self) -> str:
         environment, _map = _import_page()
         tracks, targets = self.tracks, self._targets
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
-        embedding = self.pipeline[:-1]
-
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            Z, labels = embed_and_cluster(self.pipeline, tracks)
-        notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-        Z = as_numbers(Z)
-        failures = find_failures(self.pipeline)
-        present, labels = is_finite(Z), np.asarray(labels)
-        in_part = is_present(Z) & ~present
-        if not present.any():
-            raise ValueError(
-                f"The pipeline has no latent vector of any of the {len(tracks)} tracks: pass some "
-                "that can be read."
-            )
-        clusters, order = name_clusters(labels, present)
-        if len(order) == 1:
-            notes.append(f"All tracks are in one cluster, {order[0]}.")
-        if not present.all():
-            notes.append(
-                f"{np.sum(~present)} of {len(tracks)} tracks have no cluster: they are listed "
-                "below."
-            )
-        notes += self._about_confounders(np.where(present, labels.astype(object), -1))
-
-        words = {}
-        if "lyrics" in tracks:
-            try:
-                words, n_missing = top_words(tracks["lyrics"], clusters, order)
-            except ValueError as error:
-                notes.append(f"No words are shown: {error}")
-            else:
-                if n_missing:
-                    notes.append(f"{n_missing} of {len(tracks)} tracks have no lyrics.")
-        described = describe_clusters(Z, clusters, order, targets, words)
-
-        scores = about_features = None
-        if targets:
-            features, about_features = choose_features(tracks, self._extractor, self.features)
-            try:
-                scores = score_table(
-                    embedding,
-                    clusters,
-                    tracks,
-                    targets,
-                    features=features,
-                    n_seeds=self.n_seeds,
-                    random_state=seeds[0],
-                )
-            except AudioError as error:  # none of the files can be read
-                notes.append(f"No scores are shown: {error}")
-            told = {}
-            if scores is not None:
-                this = scores[scores["embedding"] == THIS]
-                told = dict(zip(this["target"], this["leakage"], strict=True))
-            notes[:0] = [_about_target(name, y, told.get(name, 0)) for name, y in targets.items()]
-
-        if names := fitted_with_labels(self.pipeline):
-            notes.insert(
-                0, f"{', '.join(names)} learnt from labels: these clusters are supervised."
-            )
-        embedders = [part.estimator for part in find_embedders(self.pipeline)]
-        notes[:0] = [embedder.collapse_advice() for embedder in embedders]
-        first = [row for cluster in described for row in (*cluster.typical, *cluster.outliers)]
-        titles = find_titles(_readable_names(tracks))
-        sources, about_audio = self._sources(titles, first)
-        colorings = {"cluster": (clusters, order)} | {
-            name: (y, list(count(y))) for name, y in targets.items()
-        }
-        legends, columns = _color(colorings, _map.looks)
-        columns |= {
+        parts = [part.estimator for part in iter_estimators(self.pipeline)]
+        extractors = (part for part in parts if isinstance(part, SpectrogramExtractor))
+        extractor = next(extractors, SpectrogramExtractor())
+        embedders = [part for part in parts if is_embedder(part)]
+        found = find_clusters(self.pipeline, tracks, extractor)
+        clusters, about_words = describe_clusters(found, tracks, targets)
+        plain = choose_features(tracks, extractor, self.features) if targets else (None, "")
+        kwargs = {"n_seeds": self.n_seeds, "random_state": seeds[0]}
+        scores, about_scores = score(self.pipeline[:-1], found, tracks, targets, plain[0], **kwargs)
+        titles = find_titles(tracks)
+        sources, about_audio = self._find_sources(titles, clusters, extractor)
+        columns = {
             "title": titles,
-            "cluster": [_NO_CLUSTER if cluster is None else cluster for cluster in clusters],
-            "lyrics": [
-                "" if pd.isna(text) else shorten(text)
-                for text in tracks.get("lyrics", [None] * len(tracks))
-            ],
+            "cluster": [name or "no cluster" for name in found.names],
+            "lyrics": [shorten(text) for text in tracks.get("lyrics", [None] * len(tracks))],
             "audio": sources,
         }
+        legends, colors = _map.color(found, targets)
         points = np.full((len(tracks), 2), np.nan)
-        _, points[present] = project(Z[present], seeds[1])
-        nonce = secrets.token_urlsafe(16)
+        _, points[found.present] = project(found.Z[found.present], seeds[1])
+        notes = [*_about_training(self.pipeline, embedders), *about_scores, *found.notes]
         page = environment.get_template("page.html").render(
             title=self.title,
             version=__version__,
-            nonce=nonce,
+            nonce=secrets.token_urlsafe(16),
             bokeh=_map.scripts(),
-            map=_map.draw(points, columns),
-            notes=[note for note in [*notes, *about_audio] if note],
-            n_tracks=len(tracks),
+            map=_map.draw(points, columns | colors),
+            notes=[*notes, *about_words, *about_audio],
             titles=titles,
             has_audio=any(sources),
-            clusters=described,
+            clusters=clusters,
             noise=NOISE,
-            missing={
-                row: failures.get(row, _NOT_FINITE if in_part[row] else _UNKNOWN)
-                for row in np.flatnonzero(~present).tolist()
-            },
+            missing=found.missing,
             legends=legends,
             scores=scores,
             this=THIS,
-            features=about_features,
+            features=plain[1],
             n_seeds=self.n_seeds,
-            reconstructions=self._reconstructions(embedding, described),
+            reconstructions=self._reconstruct(clusters),
             training=[
-                (type(part).__name__, _as_png(TrainingHistoryDisplay(part.history_).plot().figure_))
+                (type(part).__name__, _as_png(TrainingHistoryDisplay.from_estimator(part)))
                 for part in embedders
             ],
             pipeline=repr(self.pipeline),
         )
         return readable(page)
 
-    def _about_confounders(self, labels):
-        """Return a sentence for each property of the files that a cluster depends on."""
-        extractor = self._extractor or SpectrogramExtractor()
-        table = check_confounders(
-            self.tracks,
-            labels,
-            sample_rate=extractor.sample_rate,
-            offset=extractor.offset,
-            n_jobs=extractor.n_jobs,
-        )
-        found = table.loc[table["is_strong"], "message"].tolist()
-        if found:
-            found.append(
-                "So these clusters may follow what is known of the tracks, or how they were "
-                "recorded, rather than the music."
-            )
-        return found
+    def _find_sources(self, titles, clusters, extractor):
+        first = [row for cluster in clusters for row in (*cluster.typical, *cluster.outliers)]
+        rest = np.setdiff1d(np.arange(len(titles)), first)
+        rest = check_random_state(self.random_state).permutation(rest)
+        n_excerpts = self.max_excerpts
+        settings = {"sample_rate": extractor.sample_rate, "offset": extractor.offset}
+        settings |= {"embeds": self.audio == "embed", "duration": self.excerpt_duration}
+        return find_sources(self.tracks, titles, [*first, *rest.tolist()], n_excerpts, **settings)
 
-    @property
-    def _extractor(self):
-        parts = (part.estimator for part in iter_estimators(self.pipeline))
-        return next((part for part in parts if isinstance(part, SpectrogramExtractor)), None)
-
-    def _sources(self, titles, first):
-        """Return what plays each track, empty where nothing does, and what to say about it."""
-        sources = [""] * len(self.tracks)
-        if "audio" not in self.tracks:
-            return sources, ["The table has no column 'audio', so that no track can be played."]
-        rest = np.setdiff1d(np.arange(len(sources)), first)
-        rest = check_random_state(self.random_state).permutation(rest).tolist()
-        extractor = self._extractor or SpectrogramExtractor()
-        stretch = {
-            "sample_rate": extractor.sample_rate,
-            "offset": extractor.offset,
-            "duration": self.excerpt_duration,
-        }
-        n_excerpts, silent, failures = 0, 0, []
-        for row in [*first, *rest]:
-            audio = self.tracks["audio"].iloc[row]
-            is_path = isinstance(audio, (str, os.PathLike))
-            embeds = self.audio == "embed" or not is_path
-            try:
-                if embeds and n_excerpts < self.max_excerpts:
-                    sources[row] = embed(scaled(audio), **stretch)
-                    n_excerpts += 1
-                elif is_path:
-                    sources[row] = link(audio)
-                else:
-                    silent += 1
-            except AudioError as error:
-                failures.append(f"{titles[row]}: {error}")
-        notes = []
-        if failures:
-            notes.append(
-                f"{len(failures)} of {len(sources)} tracks can't be played. "
-                + " ".join(failures[:_N_NAMED])
-                + (f" And {len(failures) - _N_NAMED} more." if len(failures) > _N_NAMED else "")
-            )
-        if silent:
-            notes.append(
-                f"{silent} tracks have no sound here: they are waveforms, of which "
-                f"{self.max_excerpts} are part of the page (max_excerpts)."
-            )
-        return sources, notes
-
-    def _reconstructions(self, embedding, described):
+    def _reconstruct(self, clusters):
         """Return a picture of a typical track of each of some clusters, and their rows."""
-        rows = [cluster.typical[0] for cluster in described if cluster.typical]
-        rows = rows[:_N_RECONSTRUCTIONS]
+        rows = {cluster.name: cluster.typical[0] for cluster in clusters if cluster.typical}
+        rows = dict(list(rows.items())[:_N_RECONSTRUCTIONS])
         if not rows:
             return None
-        names = [cluster.name for cluster in described if cluster.typical][: len(rows)]
+        some = self.tracks.iloc[list(rows.values())]
         try:
-            display = ReconstructionDisplay.from_estimator(
-                embedding, self.tracks.iloc[rows], names=names
-            )
-        except ValueError:  # nothing in it decodes spectrograms
+            display = ReconstructionDisplay.from_estimator(self.pipeline[:-1], some, names=[*rows])
+        except ValueError:  # nothing in the pipeline decodes spectrograms
             return None
-        return {"picture": _as_png(display.figure_), "rows": dict(zip(names, rows, strict=True))}
+        return {"picture": _as_png(display), "rows": rows}
+
+
+def _about_training(pipeline, embedders):
+    notes = [
+        f"{type(embedder).__name__}: {advice}"
+        for embedder in embedders
+        if (advice := embedder.collapse_advice())
+    ]
+    if names := fitted_with_labels(pipeline):
+        notes.append(f"{', '.join(names)} learnt from labels: these clusters are supervised.")
+    return notes
 
 
 def _check_pipeline(pipeline):
@@ -458,50 +332,8 @@ def _check_table(tracks):
             )
 
 
-def _readable_names(tracks):
-    """Return the columns that name tracks, as texts that can be written."""
-    names = {
-        name: [readable(cell) if isinstance(cell, (str, os.PathLike)) else cell for cell in column]
-        for name, column in tracks.items()
-        if name in _COLUMNS and name != "lyrics"
-    }
-    return pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in names.items()}).set_axis(
-        tracks.index
-    )
-
-
-def _color(colorings, looks):
-    """Return the legend of each colouring, and the columns that the map draws it from."""
-    legends, columns = {}, {}
-    for i, (name, (groups, order)) in enumerate(colorings.items()):
-        look = looks(order)
-        counts = count(groups)
-        legends[name] = [(group, *look[group], counts[group]) for group in order]
-        unknown = ("#b0b0b0", "circle", "●")
-        if n_unknown := len(groups) - sum(counts.values()):
-            entry = _NO_CLUSTER if name == "cluster" else "no label"
-            legends[name].append((entry, *unknown, n_unknown))
-        drawn = [look.get(group, unknown) for group in groups]
-        columns[f"color_{i}"] = [color for color, _, _ in drawn]
-        columns[f"marker_{i}"] = [marker for _, marker, _ in drawn]
-    columns["color"], columns["marker"] = columns["color_0"], columns["marker_0"]
-    return legends, columns
-
-
-def _about_target(name, labels, leakage):
-    if leakage:
-        return (
-            f"The embedding was told the label {name!r}: a column of the table that it reads tells "
-            f"it (normalised mutual information {leakage:.2f}). The scores against {name!r} "
-            "measure this leak, not what was found."
-        )
-    if labels.isna().any():
-        return f"{labels.isna().sum()} of {len(labels)} tracks have no {name!r}: not scored by it."
-    return None
-
-
-def _as_png(figure):
+def _as_png(display):
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=90)
-    import_pyplot().close(figure)
+    display.figure_.savefig(file, format="png", dpi=90)
+    import_pyplot().close(display.figure_)
     return as_uri(file.getvalue(), "image/png")

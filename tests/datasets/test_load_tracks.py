@@ -84,7 +84,7 @@ def test_separators_and_byte_order_mark(folder, name, separator, encoding, as_ty
         ["filename"],
     ],
 )
-def test_separators_inside_quotes_are_none(folder, name, separator, header):
+def test_separators_inside_quotes_do_not_count(folder, name, separator, header):
     quoted = separator.join(f'"{column}"' for column in header)
     row = separator.join("a.wav" for _ in header)
     tracks = load_tracks(write(folder, f"{quoted}\n{row}\n", name))
@@ -108,7 +108,7 @@ def test_two_columns_of_one_name(folder, name, other):
 
 
 @pytest.mark.parametrize("column", ["Lyrics", "Lyrics Text", "song_lyrics"])
-def test_lyrics_under_another_name_are_hinted_at(folder, column):
+def test_a_warning_names_columns_that_may_be_lyrics(folder, column):
     frame = pd.DataFrame({"filename": ["a.wav"], column: ["row a boat"]})
     with pytest.warns(UserWarning, match=f"no column 'lyrics'.*{column}.*rename") as caught:
         tracks = load_tracks(frame, folder)
@@ -389,7 +389,7 @@ def test_missing_column(folder):
 
 
 @pytest.mark.parametrize("ids", [["1", "1"], [1, 1], ["1", ""], ["1", None], [1, np.nan]])
-def test_ids_that_identify_nothing(folder, ids):
+def test_empty_and_repeated_ids(folder, ids):
     with pytest.raises(ValueError, match="track_id"):
         load_tracks(pd.DataFrame({"filename": ["a.wav", "b.wav"], "track_id": ids}), folder)
 
@@ -436,7 +436,7 @@ def test_wrong_arguments(folder):
         'a.wav,"one" two\nb.wav,good bye\n',
     ],
 )
-def test_a_quote_that_swallows_rows_is_an_error(folder, rows):
+def test_a_quote_that_is_never_closed_is_an_error(folder, rows):
     with pytest.raises(ValueError, match="could not be read as a table"):
         load_tracks(write(folder, "filename,lyrics\n" + rows))
 

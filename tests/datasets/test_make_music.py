@@ -11,8 +11,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_music.datasets import make_music
+from sklearn_music.datasets._composition import COMPOSITIONS, GENRES
 from sklearn_music.datasets._lyrics_text import COMMON_NOUNS, GENRE_NOUNS, HOOKS, TEMPLATES
-from sklearn_music.datasets._synthesis import COMPOSITIONS, GENRES, PRODUCTIONS, render_track
+from sklearn_music.datasets._production import PRODUCTIONS
+from sklearn_music.datasets._synthesis import render_track
 
 
 def mfcc_statistics(waveform, sample_rate):
@@ -86,14 +88,8 @@ def test_every_genre_is_composed_and_produced():
 @pytest.mark.parametrize("sung", [True, False])
 @pytest.mark.parametrize("sample_rate", [1000, 8000, 44100])
 def test_every_sound_at_every_rate(genre, sung, sample_rate):
-    waveform = render_track(
-        genre,
-        genre,
-        sung=sung,
-        n_samples=sample_rate,
-        sample_rate=sample_rate,
-        rng=np.random.default_rng(0),
-    )
+    rng = np.random.default_rng(0)
+    waveform = render_track(genre, genre, sung, sample_rate, sample_rate, rng)
     assert waveform.shape == (sample_rate,)
     assert waveform.dtype == np.float32
     assert np.isfinite(waveform).all()

@@ -1,4 +1,4 @@
-"""A sample that is missing takes no part in the training, and what is made of it is NaN."""
+"""A missing sample takes no part in the training, and what is made of it is NaN."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
-from sklearn_music.embedding import _mapped_rows, _training
+from sklearn_music.embedding.training import _data, _out_of_core
 
 FEW = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "device": "cpu"}
 EMBEDDERS = {
@@ -22,68 +22,69 @@ EMBEDDERS = {
         3, condition_features=[0, 3], image_shape=(4, 6), channels=(4,), **FEW
     ),
     "TrackVAE": TrackVAE(3, image_shape=(4, 6), window_frames=3, channels=(4,), **FEW),
-    "TrackVAE, no side": TrackVAE(3, image_shape=(5, 6), window_frames=3, channels=(4,), **FEW),
+    "TrackVAE, audio only": TrackVAE(3, image_shape=(5, 6), window_frames=3, channels=(4,), **FEW),
 }
 MISSING = [0, 7, 8, 30, 65]
-embedders = pytest.mark.parametrize("embedder", EMBEDDERS.values(), ids=EMBEDDERS)
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings(r"ignore:Got image_shape=\(1, -1\)"),
 ]
 
 
+@pytest.fixture(params=EMBEDDERS)
+def embedder(request):
+    return clone(EMBEDDERS[request.param])
+
+
 @pytest.fixture
-def rows(rng):
-    """Samples with some missing among them, and those that are there."""
+def samples(rng):
+    """Samples with some missing among them, and those that are present."""
     X = (5 * rng.standard_normal((66, 30))).astype(np.float32)
     X[MISSING] = np.nan
     return X, np.delete(X, MISSING, axis=0)
 
 
-def weights(embedder):
-    return [
-        part.detach().numpy() for part in embedder.net_.module_.state_dict().values()
-    ], embedder.net_.history[:, "train_loss"]
+def assert_same_training(one, other):
+    for (name, part), expected in zip(
+        one.net_.module_.named_parameters(), other.net_.module_.parameters(), strict=True
+    ):
+        np.testing.assert_array_equal(part.detach(), expected.detach(), err_msg=name)
+    losses = [fitted.net_.history[:, "train_loss"] for fitted in (one, other)]
+    np.testing.assert_array_equal(*losses)
+    np.testing.assert_array_equal(one.kl_per_component_, other.kl_per_component_)
+    if isinstance(one, TrackVAE):
+        np.testing.assert_array_equal(one.band_mean_, other.band_mean_)
+        np.testing.assert_array_equal(one.band_scale_, other.band_scale_)
 
 
-@embedders
-@pytest.mark.parametrize("way", ["fit", "on disk", "partial_fit", "warm start", "DataFrame"])
-def test_the_training_is_that_without_them(embedder, way, rows, tmp_path, monkeypatch):
-    X, present = rows
-    with_them, without = clone(embedder), clone(embedder)
-    if way == "partial_fit":
-        for _ in range(2):
-            with_them.partial_fit(X)
-            without.partial_fit(present)
-    elif way == "warm start":
-        with_them.set_params(warm_start=True).fit(X).fit(X[:40])
+@pytest.mark.parametrize("method", ["fit", "on disk", "partial_fit", "warm start", "DataFrame"])
+def test_the_training_is_that_without_them(embedder, method, samples, tmp_path, monkeypatch):
+    X, present = samples
+    with_missing, without = embedder, clone(embedder)
+    if method == "partial_fit":
+        with_missing.partial_fit(X).partial_fit(X)
+        without.partial_fit(present).partial_fit(present)
+    elif method == "warm start":
+        with_missing.set_params(warm_start=True).fit(X).fit(X[:40])
         without.set_params(warm_start=True).fit(present).fit(present[:36])
-    elif way == "DataFrame":
+    elif method == "DataFrame":
         names = [f"c{i}" for i in range(30)]
-        with_them.fit(pd.DataFrame(X, columns=names).astype("Float32"))
+        with_missing.fit(pd.DataFrame(X, columns=names).astype("Float32"))
         without.fit(pd.DataFrame(present, columns=names))
-    elif way == "on disk":
-        for module in (_mapped_rows, _training):
+    elif method == "on disk":
+        for module in (_out_of_core, _data):
             monkeypatch.setattr(module, "N_BUFFERED", 600)
-        X.tofile(tmp_path / "rows")
-        with_them.fit(np.memmap(tmp_path / "rows", np.float32, mode="r", shape=X.shape))
+        X.tofile(tmp_path / "samples")
+        with_missing.fit(np.memmap(tmp_path / "samples", np.float32, mode="r", shape=X.shape))
         without.fit(present)
     else:
-        with_them.fit(X)
+        with_missing.fit(X)
         without.fit(present)
-    for ours, theirs in zip(weights(with_them), weights(without), strict=True):
-        assert len(ours) == len(theirs)
-        for one, other in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(with_them.kl_per_component_, without.kl_per_component_)
-    if "Track" in str(embedder):
-        np.testing.assert_array_equal(with_them.band_mean_, without.band_mean_)
-        np.testing.assert_array_equal(with_them.band_scale_, without.band_scale_)
+    assert_same_training(with_missing, without)
 
 
-@embedders
-def test_what_is_made_of_them_is_nan(embedder, rows):
-    X, present = rows
+def test_what_is_made_of_them_is_nan(embedder, samples):
+    X, present = samples
     fitted = clone(embedder).fit(X)
     is_missing = np.isin(np.arange(len(X)), MISSING)
     Z = fitted.transform(X)
@@ -103,26 +104,23 @@ def test_what_is_made_of_them_is_nan(embedder, rows):
         assert (fitted.labels_[is_missing] == -1).all()
         assert set(fitted.labels_[~is_missing]) <= {0, 1}
         np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
-        np.testing.assert_array_equal(clone(embedder).fit_predict(X), fitted.labels_)
+        np.testing.assert_array_equal(embedder.fit_predict(X), fitted.labels_)
         proba = fitted.predict_proba(X)
         assert np.isnan(proba[is_missing]).all()
         np.testing.assert_allclose(proba[~is_missing].sum(axis=1), 1, rtol=1e-5)
 
 
-@embedders
-def test_nothing_is_there(embedder, monkeypatch):
-    monkeypatch.setattr(_training.EmbeddingNet, "initialize", lambda self: pytest.fail("trains"))
+def test_all_samples_are_missing(embedder, no_training):
     with pytest.raises(ValueError, match="All 20 samples of X are missing"):
-        clone(embedder).fit(np.full((20, 30), np.nan))
+        embedder.fit(np.full((20, 30), np.nan))
 
 
-@embedders
-def test_a_sample_that_is_nan_in_part_is_an_error(embedder, rows):
-    X, present = rows
+def test_a_sample_that_is_nan_in_part_is_an_error(embedder, samples):
+    X, present = samples
     fitted = clone(embedder).fit(present)
-    column = 2  # of the input, of the image
+    column = 2  # of the input, and of the image if there is one
     X[12, column] = np.nan
-    for call in (clone(embedder).fit, fitted.transform, fitted.score_samples, fitted.score):
+    for call in (embedder.fit, fitted.transform, fitted.score_samples, fitted.score):
         with pytest.raises(ValueError, match=f"NaN in row 12, column {column}, in 1 of its"):
             call(X)
     Z = fitted.transform(present)
@@ -131,37 +129,54 @@ def test_a_sample_that_is_nan_in_part_is_an_error(embedder, rows):
         fitted.inverse_transform(Z)
 
 
-def test_what_no_track_can_do_without(rng):
-    """A track of TrackVAE can do with either part, those of the others need their image."""
-    n_pixels = 24
-    X = 5 * rng.standard_normal((30, 27))
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinite_values_are_errors(embedder, bad, samples):
+    X, _ = samples
+    X[5, 4] = bad
+    with pytest.raises(ValueError, match="infinity"):
+        embedder.fit(X)
+
+
+N_PIXELS = 24
+IMAGES = {"image_shape": (4, 6), "channels": (4,), **FEW}
+
+
+@pytest.fixture
+def partial(rng):
+    """Images with three auxiliary features, of which different parts are missing."""
+    X = 5 * rng.standard_normal((30, N_PIXELS + 3))
     X[0] = np.nan
-    X[1, :n_pixels] = np.nan
-    X[2, n_pixels:] = np.nan
-    X[3, :n_pixels] = X[3, -1] = np.nan  # side features of which one is NaN are missing
-    params = {"image_shape": (4, 6), "channels": (4,), **FEW}
-    track = TrackVAE(3, window_frames=3, **params).fit_transform(X)
+    X[1, :N_PIXELS] = np.nan
+    X[2, N_PIXELS:] = np.nan
+    X[3, :N_PIXELS] = X[3, -1] = np.nan  # if one auxiliary feature is NaN, they are missing
+    return X
+
+
+def test_a_track_needs_either_part_and_other_samples_their_image(partial):
+    track = TrackVAE(3, window_frames=3, **IMAGES).fit_transform(partial)
     assert np.isnan(track).all(axis=1).tolist()[:5] == [True, False, False, True, False]
-    conv = ConvVAE(3, **params).fit_transform(X)
+    conv = ConvVAE(3, **IMAGES).fit_transform(partial)
     assert np.isnan(conv).all(axis=1).tolist()[:5] == [True, True, False, True, False]
-    # A condition places no track, and may be unknown where the rest is.
-    conditional = BetaCVAE(3, condition_features=[25, 26], **params)
+
+
+def test_a_condition_is_unknown_only_where_the_input_is_missing(partial):
+    cvae = BetaCVAE(3, condition_features=[25, 26], **IMAGES)
     with pytest.raises(ValueError, match="row 2, column 25, which belongs to the condition"):
-        conditional.fit(X)
-    X[2, n_pixels + 1 :] = 0
-    Z = conditional.fit_transform(X)
+        cvae.fit(partial)
+    partial[2, N_PIXELS + 1 :] = 0
+    Z = cvae.fit_transform(partial)
     assert np.isnan(Z).all(axis=1).tolist()[:5] == [True, True, False, True, False]
-    assert np.isnan(conditional.inverse_transform(Z, condition=X[:, 25:])[[0, 1, 3]]).all()
+    decoded = cvae.inverse_transform(Z, condition=partial[:, 25:])
+    assert np.isnan(decoded[[0, 1, 3]]).all()
     with pytest.raises(ValueError, match="condition contains NaN"):
-        conditional.inverse_transform(Z[2:3], condition=[[np.nan, 0]])
+        cvae.inverse_transform(Z[2:3], condition=[[np.nan, 0]])
     dense = BetaCVAE(3, condition_features=[25, 26], **FEW)
-    X[1:4, :n_pixels] = 0
-    X[1:4, n_pixels:] = 0
-    X[1, :25] = np.nan
-    assert np.isnan(dense.fit_transform(X)).all(axis=1).tolist()[:3] == [True, True, False]
+    partial[1:4] = 0
+    partial[1, :25] = np.nan
+    assert np.isnan(dense.fit_transform(partial)).all(axis=1).tolist()[:3] == [True, True, False]
 
 
-def test_a_leak_is_measured_over_those_that_are_there(blobs):
+def test_label_leakage_is_measured_without_missing_samples(blobs):
     X, y = blobs
     X = np.hstack([X, np.eye(3)[y]])
     X[::4] = np.nan
@@ -169,25 +184,25 @@ def test_a_leak_is_measured_over_those_that_are_there(blobs):
     assert cvae.fit(X, y).condition_leakage_ == pytest.approx(1)
 
 
-def test_early_stopping_and_clusters_count_those_that_are_there(blobs):
+def test_too_few_samples_are_counted_without_missing_ones(blobs):
     X = blobs[0].copy()
     X[1:] = np.nan
     with pytest.raises(ValueError, match="n_samples=1"):
         VAE(3, early_stopping=True).fit(X)
-    with pytest.raises(ValueError, match="n_samples=1 rows for n_clusters=8"):
+    with pytest.raises(ValueError, match=r"n_samples=1 .*n_clusters=8"):
         VaDE().fit(X)
 
 
-def test_missing_clusters_are_counted_without_the_missing(blobs):
-    """Else the -1 of the missing would pass for the cluster that has no samples."""
+def test_empty_clusters_are_counted_without_missing_samples():
+    """Their label -1 is no cluster."""
     X = np.ones((20, 4))
     X[::5] = np.nan
     with pytest.warns(UserWarning, match="Only 1 of n_clusters=2"):
         VaDE(2, n_components=2, max_epochs=2, random_state=0).fit(X)
 
 
-def test_through_a_scaler(rows):
-    X, _ = rows
+def test_through_a_scaler(samples):
+    X, _ = samples
     Z = make_pipeline(StandardScaler(), VAE(3, **FEW)).fit_transform(X)
     assert np.flatnonzero(np.isnan(Z).any(axis=1)).tolist() == MISSING
 
@@ -210,7 +225,7 @@ SIZES = {"channels": (2,), "max_epochs": 1}
     ],
     ids=str,
 )
-def test_the_tag_tells_whether_single_columns_may_be_nan(embedder, allowed, rng):
+def test_the_tag_says_whether_single_columns_may_be_nan(embedder, allowed, rng):
     """As scikit-learn's own checks mean it, which set single numbers to NaN."""
     assert embedder.__sklearn_tags__().input_tags.allow_nan is allowed
     X = rng.standard_normal((20, 6))
@@ -232,12 +247,3 @@ def test_any_number_may_be_nan_behind_a_single_pixel(embedder):
     for estimator, check in estimator_checks_generator(embedder):
         if check.func.__name__ in ("check_estimators_nan_inf", "check_estimators_pickle"):
             check(estimator)
-
-
-@pytest.mark.parametrize("bad", [np.inf, -np.inf])
-@embedders
-def test_infinite_values_are_refused(embedder, bad, rows):
-    X, _ = rows
-    X[5, 4] = bad
-    with pytest.raises(ValueError, match="infinity"):
-        clone(embedder).fit(X)

@@ -9,25 +9,20 @@ import torch
 from sklearn.base import clone
 
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
-from sklearn_music.embedding import _training
+from sklearn_music.embedding.training import Trainer, torch_state
 
 FEW = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "device": "cpu"}
-EMBEDDERS = [
-    VAE(2, decoder_variance="learned", **FEW),
-    VaDE(2, n_components=2, pretrain_epochs=1, n_init=1, **FEW),
-    ConvVAE(2, image_shape=(4, 6), channels=(4,), total_correlation=1.0, **FEW),
-    BetaCVAE(2, condition_features=[1], early_stopping=True, **FEW),
-    TrackVAE(2, image_shape=(4, 6), window_frames=3, channels=(4,), n_neighbors=2, **FEW),
-]
-
-
-@pytest.fixture
-def rows(rng):
-    return (5 * rng.standard_normal((40, 30))).astype(np.float32)
+EMBEDDERS = {
+    "VAE": VAE(2, decoder_variance="learned", **FEW),
+    "VaDE": VaDE(2, n_components=2, pretrain_epochs=1, n_init=1, **FEW),
+    "ConvVAE": ConvVAE(2, image_shape=(4, 6), channels=(4,), total_correlation=1.0, **FEW),
+    "BetaCVAE": BetaCVAE(2, condition_features=[1], early_stopping=True, **FEW),
+    "TrackVAE": TrackVAE(2, image_shape=(4, 6), window_frames=3, channels=(4,), **FEW),
+}
 
 
 class Setting:
-    """A global setting of torch within a block."""
+    """A global setting of torch within a block, at whose end it has to be unchanged."""
 
     def __init__(self, get, set_, value):
         self.get, self.set, self.value = get, set_, value
@@ -45,7 +40,7 @@ class Setting:
 STATES = {
     "float64": lambda: Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
     "float16": lambda: Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float16),
-    # What is made on the device "meta" holds no values.
+    # Tensors made on the device "meta" hold no values.
     "default device": lambda: torch.device("meta"),
     "deterministic": lambda: Setting(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True
@@ -57,7 +52,7 @@ STATES = {
 
 
 def results(embedder, X):
-    """Return what all ways in and out give, numbers that the latent space must not turn on."""
+    """Return what all methods give, before and after a pickle."""
     fitted = clone(embedder).fit(X)
     loaded = pickle.loads(pickle.dumps(fitted))
     Z = fitted.transform(X)
@@ -65,77 +60,84 @@ def results(embedder, X):
     made += [loaded.transform(X), loaded.partial_fit(X).transform(X)]
     if hasattr(fitted, "predict_proba"):
         made.append(fitted.predict_proba(X))
-    assert {part.dtype for part in fitted.net_.module_.state_dict().values()} == {torch.float32}
+    module = fitted.net_.module_
+    assert {part.dtype for part in (*module.parameters(), *module.buffers())} == {torch.float32}
     return made
 
 
-@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda embedder: type(embedder).__name__)
-def test_makes_no_difference(embedder, state, rows):
-    expected = results(embedder, rows)
-    with state():
-        made = results(embedder, rows)
-    for one, other in zip(made, expected, strict=True):
-        assert one.dtype == np.float32
-        np.testing.assert_array_equal(one, other)
+@pytest.mark.parametrize("embedder", EMBEDDERS.values(), ids=EMBEDDERS)
+def test_torch_settings_make_no_difference(embedder, samples):
+    expected = results(embedder, samples)
+    for name, state in STATES.items():
+        with state():
+            made = results(embedder, samples)
+        for one, other in zip(made, expected, strict=True):
+            assert one.dtype == np.float32
+            np.testing.assert_array_equal(one, other, err_msg=name)
 
 
-def test_default_device_and_modes_come_back(rows):
+def test_default_device_and_modes_come_back(samples):
     with torch.device("meta"), torch.inference_mode():
-        VAE(2, **FEW).fit(rows)
+        VAE(2, **FEW).fit(samples)
         assert torch.empty(1).device.type == "meta"
         assert torch.is_inference_mode_enabled()
         assert not torch.is_grad_enabled()
 
 
-def test_two_fits_at_once_leave_the_number_of_threads(rows, monkeypatch):
+def n_threads_of_a_fresh_thread():
+    counts = []
+    thread = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return counts[0]
+
+
+def test_two_fits_at_once_leave_the_number_of_threads(samples, monkeypatch):
     """Each waits for the other to be within its training, unless it has to wait for its end."""
     before = torch.get_num_threads()
     within = []
     meet = threading.Barrier(2)
-    begin = _training.TermsLog.on_epoch_begin
+    begin = Trainer.on_epoch_begin
 
     def slow(self, net, **kwargs):
         within.append(torch.get_num_threads())
+        begin(self, net, **kwargs)
         if len(net.history) == 1:
             try:
                 meet.wait(timeout=0.2)
             except threading.BrokenBarrierError:
                 meet.reset()
-        begin(self, net, **kwargs)
 
-    monkeypatch.setattr(_training.TermsLog, "on_epoch_begin", slow)
+    monkeypatch.setattr(Trainer, "on_epoch_begin", slow)
     torch.set_num_threads(2)
     try:
-        fits = [threading.Thread(target=clone(EMBEDDERS[0]).fit, args=[rows]) for _ in range(2)]
+        fits = [
+            threading.Thread(target=clone(EMBEDDERS["VAE"]).fit, args=[samples]) for _ in range(2)
+        ]
         for fit in fits:
             fit.start()
         for fit in fits:
             fit.join()
         assert set(within) == {1}
         assert torch.get_num_threads() == 2
-        fresh = []
-        other = threading.Thread(target=lambda: fresh.append(torch.get_num_threads()))
-        other.start()
-        other.join()
-        assert fresh == [2]
+        assert n_threads_of_a_fresh_thread() == 2
     finally:
         torch.set_num_threads(before)
 
 
-def test_who_changes_the_number_of_threads_waits_for_who_has():
-    """As a fit does for the networks that a search trains together, and the other way round."""
+def test_changing_the_number_of_threads_waits_for_another_who_has():
+    """A fit and networks that a search trains together change it, in any order."""
     before = torch.get_num_threads()
     is_within, may_end, counts = threading.Event(), threading.Event(), []
 
     def first():
-        with _training.threads(3):
+        with torch_state("cpu", n_threads=3):
             is_within.set()
             may_end.wait(10)
 
     def second():
         is_within.wait(10)
-        with _training.threads(4):
+        with torch_state("cpu", n_threads=4):
             counts.append(torch.get_num_threads())
 
     workers = [threading.Thread(target=work) for work in (first, second)]
@@ -148,8 +150,4 @@ def test_who_changes_the_number_of_threads_waits_for_who_has():
     for worker in workers:
         worker.join()
     assert counts == [4]
-    fresh = []
-    other = threading.Thread(target=lambda: fresh.append(torch.get_num_threads()))
-    other.start()
-    other.join()
-    assert fresh == [before]
+    assert n_threads_of_a_fresh_thread() == before

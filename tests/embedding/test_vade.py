@@ -1,120 +1,38 @@
-"""VaDE: the mixture's divergence in closed form, its start, its clusters."""
+"""VaDE: its clusters, where the mixture begins, and how training goes on."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
-from torch.distributions import Categorical, MixtureSameFamily, Normal
-from torch.distributions import kl_divergence as torch_kl
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from sklearn_music import VAE, VaDE
-from sklearn_music.embedding import _mixture
-from sklearn_music.embedding._mixture import MixtureELBO
-from sklearn_music.embedding._objective import kl_divergence
+from sklearn_music.embedding.nn import GaussianMixturePrior
 from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
 
 SMALL = {"n_components": 3, "pretrain_epochs": 10, "max_epochs": 20, "random_state": 0}
 
 
-def mixture(n_clusters, n_components, seed, spread=1.0):
-    """Return a criterion with random clusters, in double precision."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = torch.rand(n_clusters, generator=generator) + 0.1
-    means = spread * torch.randn(n_clusters, n_components, generator=generator)
-    variances = torch.rand(n_clusters, n_components, generator=generator) + 0.2
-    criterion = MixtureELBO(n_clusters, n_components, beta=1.0).double()
-    criterion.begin(weights / weights.sum(), means, variances)
-    return criterion
-
-
-def posteriors(n_rows, n_components, seed):
-    generator = torch.Generator().manual_seed(seed + 1)
-    return torch.randn(2, n_rows, n_components, generator=generator, dtype=torch.float64)
-
-
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 1000))
-def test_one_cluster_is_a_gaussian_prior(n_rows, n_components, seed):
-    prior = mixture(1, n_components, seed)
-    mean, log_variance = posteriors(n_rows, n_components, seed)
-    expected = torch_kl(
-        Normal(mean, (0.5 * log_variance).exp()),
-        Normal(prior.means, (0.5 * prior.log_variances).exp()),
-    )
-    torch.testing.assert_close(prior.kl(mean, log_variance), expected)
-    torch.testing.assert_close(prior.shares(mean), torch.ones_like(mean[:, :1]))
-
-
-@given(st.integers(2, 4), st.integers(1, 3), st.integers(0, 1000))
-def test_the_shares_are_those_of_a_gaussian_mixture(n_clusters, n_components, seed):
-    prior = mixture(n_clusters, n_components, seed)
-    mean, _ = posteriors(4, n_components, seed)
-    variances = prior.log_variances.exp().detach().numpy()
-    reference = GaussianMixture(n_clusters, covariance_type="diag")
-    reference.weights_ = prior.logits.softmax(dim=0).detach().numpy()
-    reference.means_, reference.covariances_ = prior.means.detach().numpy(), variances
-    reference.precisions_cholesky_ = 1 / np.sqrt(variances)
-    expected = reference.predict_proba(mean.numpy())
-    np.testing.assert_allclose(prior.shares(mean).detach(), expected, rtol=1e-6, atol=1e-12)
-
-
-def test_the_divergence_is_that_of_draws():
-    """From the joint of draw and cluster it is exact, from the mixture itself an upper bound."""
-    prior = mixture(3, 2, seed=0)
-    mean, log_variance = posteriors(5, 2, seed=0)
-    torch.manual_seed(0)
-    posterior = Normal(mean, (0.5 * log_variance).exp())
-    z = posterior.sample((100_000,))
-    log_q = posterior.log_prob(z).sum(dim=-1)
-    clusters = Normal(prior.means, (0.5 * prior.log_variances).exp())
-    log_p = clusters.log_prob(z[:, :, None]).sum(dim=-1)
-    shares, log_weights = prior.shares(mean), prior.logits.log_softmax(dim=0)
-    joint = (shares * (log_q[:, :, None] + shares.log() - log_weights - log_p)).sum(dim=2).mean(0)
-    kl = prior.kl(mean, log_variance).sum(dim=1)
-    torch.testing.assert_close(kl, joint.detach(), rtol=0.02, atol=0.02)
-    exact = (log_q - (log_weights + log_p).logsumexp(dim=2)).mean(dim=0)
-    assert (kl > exact - 0.02).all()
-
-
-def test_the_prior_is_the_standard_normal_until_the_mixture_begins():
-    mean, log_variance = posteriors(4, 3, seed=0)
-    criterion = MixtureELBO(5, 3, beta=1.0).double()
-    torch.testing.assert_close(
-        criterion.kl(mean, log_variance), kl_divergence(mean, log_variance), rtol=0, atol=0
-    )
-    assert not criterion.kl(mean, log_variance).requires_grad
-
-
-def test_far_rows_have_finite_gradients():
-    prior = mixture(4, 2, seed=0).float()
-    mean = torch.tensor([[1e4, -1e4]], requires_grad=True)
-    prior.kl(mean, torch.zeros(1, 2)).sum().backward()
-    assert mean.grad.isfinite().all()
-    assert all(part.grad.isfinite().all() for part in (prior.logits, prior.means))
-
-
-def test_finds_the_groups_and_how_sure_it_is(blobs):
+def test_finds_the_groups_and_their_responsibilities(blobs):
     X, labels = blobs
     vade = VaDE(3, **SMALL).fit(X)
     assert adjusted_rand_score(labels, vade.labels_) > 0.95
-    shares = vade.predict_proba(X)
-    assert shares.dtype == np.float32
-    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(shares.argmax(axis=1), vade.labels_)
+    proba = vade.predict_proba(X)
+    assert proba.dtype == np.float32
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(proba.argmax(axis=1), vade.labels_)
     np.testing.assert_array_equal(vade.predict(X), vade.labels_)
     np.testing.assert_array_equal(VaDE(3, **SMALL).fit_predict(X), vade.labels_)
-    # Half way between two centres of the data it is less sure than at either.
+    # Between the centres of two groups the highest responsibility is lower than at either.
     a, b = (X[labels == label].mean(axis=0) for label in (0, 1))
-    sure = vade.predict_proba(np.linspace(a, b, 21)).max(axis=1)
-    assert sure.min() < min(sure[0], sure[-1])
+    highest = vade.predict_proba(np.linspace(a, b, 21)).max(axis=1)
+    assert highest.min() < min(highest[0], highest[-1])
     decoded = vade.inverse_transform(vade.means_)
     assert set(vade.predict(decoded)) == {0, 1, 2}
 
@@ -129,18 +47,18 @@ def test_does_not_collapse(blobs, params):
 
 
 class Eviction(Callback):
-    """Moves a cluster to where no row is."""
+    """Moves a cluster to where no sample is."""
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 12:
-            net.criterion_.means.data[0] = 100
+            net.module_.prior.means.data[0] = 100
 
 
-def test_a_cluster_without_rows_is_filled(blobs, monkeypatch):
+def test_an_empty_cluster_gets_half_of_the_largest(blobs, monkeypatch):
     X, _ = blobs
     vade = VaDE(3, callbacks=[Eviction()], **SMALL)
     assert set(vade.fit(X).labels_) == {0, 1, 2}
-    monkeypatch.setattr(_mixture.MixtureELBO, "split", lambda self, largest, empty: None)
+    monkeypatch.setattr(GaussianMixturePrior, "split", lambda self, largest, empty: None)
     with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3"):
         vade.fit(X)
 
@@ -164,7 +82,7 @@ def test_the_score_is_the_bound_under_the_mixture(blobs):
         mean, log_variance = vade.net_.module_.encode(torch.from_numpy(X).to(vade.device_))
     prior = MixtureSameFamily(
         Categorical(torch.from_numpy(vade.weights_)),
-        torch.distributions.Independent(
+        Independent(
             Normal(torch.from_numpy(vade.means_), torch.from_numpy(vade.covariances_).sqrt()), 1
         ),
     )
@@ -179,7 +97,7 @@ def test_the_score_is_the_bound_under_the_mixture(blobs):
             + prior.log_prob(z)
             - posterior.log_prob(z).sum(dim=1)
         )
-    # The groups are far apart, so that the bound on the mixture's divergence is close.
+    # The groups are far apart, so the bound on the mixture's divergence is close.
     difference = vade.score_samples(X) - torch.stack(bounds).mean(dim=0).numpy()
     assert abs(difference.mean()) < 0.2
     assert abs(difference).max() < 2
@@ -197,7 +115,7 @@ def test_the_mixture_begins_where_the_pretraining_ends(blobs):
     assert set(short.labels_) == {0, 1, 2}
 
 
-def test_goes_on_with_the_clusters_that_it_has(blobs):
+def test_a_warm_start_goes_on_with_the_clusters(blobs):
     X, labels = blobs
     vade = VaDE(3, warm_start=True, **SMALL).fit(X)
     before = vade.means_
@@ -206,11 +124,9 @@ def test_goes_on_with_the_clusters_that_it_has(blobs):
     assert adjusted_rand_score(labels, vade.labels_) > 0.95
     closest = np.linalg.norm(before[:, None] - vade.means_, axis=2).argmin(axis=1)
     np.testing.assert_array_equal(closest, [0, 1, 2])
-    with pytest.raises(ValueError, match="n_clusters from 3 to 4"):
-        vade.set_params(n_clusters=4).partial_fit(X)
 
 
-def test_partial_fit_makes_the_clusters_from_its_first_rows(blobs):
+def test_partial_fit_makes_the_clusters_from_its_first_samples(blobs):
     X, _ = blobs
     vade = VaDE(2, n_components=2, random_state=0)
     for n_epochs in (1, 2, 3):
@@ -230,10 +146,10 @@ def test_epochs_one_by_one_are_those_of_a_fit(blobs):
     assert adjusted_rand_score(labels, vade.labels_) > 0.95
 
 
-@pytest.mark.parametrize("n_rows", [1, 3])
-def test_too_few_rows(blobs, n_rows):
-    with pytest.raises(ValueError, match=rf"n_samples={n_rows} rows for n_clusters=4"):
-        VaDE(4).fit(blobs[0][:n_rows])
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_too_few_samples(blobs, n_samples):
+    with pytest.raises(ValueError, match=rf"n_samples={n_samples} .*n_clusters=4"):
+        VaDE(4).fit(blobs[0][:n_samples])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -249,13 +165,9 @@ def test_odd_inputs(blobs):
     X.flags.writeable = False
     table = pd.DataFrame(X, index=np.arange(90) % 7).rename(columns=str)
     np.testing.assert_array_equal(VaDE(3, **few).fit_predict(table), VaDE(3, **few).fit_predict(X))
-    bad = X.copy()
-    bad[3, 4] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        VaDE(3, **few).fit(bad)
 
 
-def test_rows_all_alike_are_one_cluster():
+def test_equal_samples_are_one_cluster():
     with pytest.warns(ConvergenceWarning, match="Only 1 of n_clusters=3"):
         vade = VaDE(3, **SMALL).fit(np.ones((20, 4)))
     assert np.isfinite(vade.predict_proba(np.ones((1, 4)))).all()

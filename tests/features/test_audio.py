@@ -18,7 +18,7 @@ from sklearn_music import AudioEncoder, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError
 from sklearn_music.features._containers import _id3_size, _mpeg_frames
 from sklearn_music.features.audio import _QUIET, _c_stderr, as_floats, file_length, read_audio
-from sklearn_music.report._media import embed, scaled
+from sklearn_music.report._media import embed
 
 RATE = 22050
 N_SAMPLES = 3 * RATE
@@ -450,7 +450,7 @@ def test_odd_names_of_files(tmp_path):
     good = str(tmp_path / "good.wav")
     for make in (
         lambda **kwargs: SpectrogramExtractor(n_mels=8, **kwargs),
-        lambda **kwargs: AudioEncoder(lambda waveform, rate: [waveform.std()], **kwargs),
+        lambda **kwargs: AudioEncoder(lambda waveform, _: [waveform.std()], model_id="a", **kwargs),
     ):
         for memory in (None, str(tmp_path / "cache")):
             with warnings.catch_warnings():
@@ -492,7 +492,7 @@ def test_integers_are_scaled_by_the_range_of_their_type(tmp_path, dtype):
         np.testing.assert_array_equal(transformer.fit_transform([samples]), expected)
         np.testing.assert_array_equal(transformer.fit_transform(samples[None]), expected)
     expected = embed(of_file, sample_rate=RATE, offset=0, duration=1)
-    assert embed(scaled(samples), sample_rate=RATE, offset=0, duration=1) == expected
+    assert embed(samples, sample_rate=RATE, offset=0, duration=1) == expected
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64", "int64", "bool", "complex64"])
@@ -501,7 +501,7 @@ def test_types_of_no_known_range_are_refused(dtype):
     with pytest.raises(AudioError, match=f"Row 0: the waveform .* dtype {dtype}"):
         SpectrogramExtractor().fit([waveform])
     with pytest.raises(AudioError, match=f"dtype {dtype}"):
-        embed(scaled(waveform), sample_rate=RATE, offset=0, duration=1)
+        embed(waveform, sample_rate=RATE, offset=0, duration=1)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", ">f4", "longdouble"])

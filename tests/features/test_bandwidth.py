@@ -181,7 +181,7 @@ def test_common_fmax(write, tmp_path, count_measured):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("fmax", [None, "common", 5000])
 def test_files_of_one_kind_give_no_warning(write, rate, fmax):
-    """Although all hold nothing above 4,000 Hz, say: there are no others to tell them from."""
+    """Although all hold nothing above 4,000 Hz, say: there are no others that have more."""
     paths = [write(f"{seed}.wav", noise(rate, seed=seed), rate) for seed in range(3)]
     extractor = SpectrogramExtractor(n_mels=8, fmax=fmax)
     assert np.isfinite(extractor.fit_transform(paths)).all()
@@ -264,7 +264,7 @@ def test_fmin_above_the_common_fmax(write):
         SpectrogramExtractor(fmax="lowest").fit([path])
 
 
-def test_the_cache_tells_the_learnt_fmax(write, tmp_path, count_decoded):
+def test_the_learnt_fmax_is_in_the_key_of_the_cache(write, tmp_path, count_decoded):
     paths = [write(f"{rate}.wav", noise(rate), rate) for rate in (22050, 8000, 7900)]
     extractor = SpectrogramExtractor(n_mels=8, fmax="common", memory=tmp_path / "cache", duration=2)
     extractor.fit_transform(paths[:1])

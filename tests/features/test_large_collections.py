@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music import SpectrogramExtractor
 from sklearn_music.exceptions import AudioError
-from sklearn_music.features import _track_transformer
+from sklearn_music.features import _large_results, _track_transformer
 
 SMALL = {"n_mels": 4, "n_fft": 256, "duration": 0.02}
 
@@ -88,7 +88,7 @@ def test_a_result_that_fits_is_an_array(tmp_path):
 
 
 def test_the_memory_of_the_machine():
-    assert 2**26 < _track_transformer._machine_memory() < 2**50
+    assert 2**26 < _large_results.machine_memory() < 2**50
 
 
 def test_waveforms_are_mapped_by_their_content(tmp_path, on_disk, rng):
@@ -158,8 +158,8 @@ def test_what_killed_runs_left_is_removed(tmp_path):
     for path in abandoned:
         path.write_bytes(b"some rows")
         os.utime(path, (1e9, 1e9))
-    with _track_transformer._new_file(tmp_path) as in_use:
-        _track_transformer._remove_abandoned(tmp_path)
+    with _large_results.new_file(tmp_path) as in_use:
+        _large_results.remove_abandoned(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == [Path(in_use.name).name]
         in_use.write(b"rows")
     assert Path(in_use.name).read_bytes() == b"rows"
@@ -196,7 +196,8 @@ def test_peak_memory_does_not_grow_with_the_collection(tmp_path, monkeypatch):
 def test_workers_do_not_run_ahead_of_a_slow_disk(tmp_path, count_decoded):
     paths = write_noise(tmp_path, 200)
     extractor = SpectrogramExtractor(**SMALL, n_jobs=2).fit(paths)
-    rows = extractor._outcomes(*extractor._check_tracks(paths, reset=False))
+    tracks, stamps = extractor._check_tracks(paths, reset=False)
+    rows = extractor._outcomes(tracks, stamps, extractor._row_function())
     next(rows)
     time.sleep(0.5)
     assert len(count_decoded) <= 2 * 32
@@ -306,7 +307,8 @@ def model(waveform, sample_rate):
         raise RuntimeError("CUDA out of memory")
     return waveform[:3]
 
-encoder = AudioEncoder(model, memory=os.path.join(folder, "cache"), on_error="nan")
+cache = os.path.join(folder, "cache")
+encoder = AudioEncoder(model, memory=cache, model_id="fails once", on_error="nan")
 encoder.fit(paths)
 if role == "succeeds":
     wait_for("half-way")

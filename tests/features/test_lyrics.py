@@ -1,5 +1,4 @@
 import pickle
-import unicodedata
 import warnings
 
 import numpy as np
@@ -26,8 +25,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from sklearn_music import LyricVectorizer
-from sklearn_music.features._lyrics import _words
-from sklearn_music.features._stop_words import BENGALI, ENGLISH
+from sklearn_music.features.stop_words import BENGALI, ENGLISH
 
 ENGLISH_LYRICS = [
     "The river runs beneath the moon, runs to the silver sea",
@@ -63,65 +61,6 @@ def dense(block):
 @pytest.fixture(params=VECTORIZERS)
 def vectorizer(request):
     return clone(VECTORIZERS[request.param])
-
-
-# Words
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("গল্প ভৌতিক", ["গল্প", "ভৌতিক"]),
-        ("শেষ।শুরু॥আবার", ["শেষ", "শুরু", "আবার"]),
-        ("হৃদয়ের ক’রে ব'লে", ["হৃদয়ের", "ক'রে", "ব'লে"]),
-        ("১২টি গান ৩", ["টি", "গান"]),
-        ("প্রेम हिन्दी में गीत।", ["প্রेम", "हिन्दी", "में", "गीत"]),
-        ("தமிழ் பாடல்கள்", ["தமிழ்", "பாடல்கள்"]),
-        ("السَّلامُ عليكم، يا", ["السَّلامُ", "عليكم", "يا"]),
-        ("Él cantó ÀÉÎ, naïve", ["él", "cantó", "àéî", "naïve"]),
-        ("Straße STRASSE", ["strasse", "strasse"]),
-        ("Don't DON’T l'amour 'cause lovin' rock'n'roll", ["don't", "don't", "l'amour", "cause",
-                                                           "lovin", "rock'n'roll"]),
-        ("one_two-three/four 5six7", ["one", "two", "three", "four", "six"]),
-        ("[00:12.5] I love ❤️ you 1️⃣ 🎵", ["i", "love", "you"]),
-        ("春が来た Привет", ["春が来た", "привет"]),
-        ("soft\u00adhyphen \u202bright\u202c zero\u200bwidth", ["softhyphen", "right", "zero",
-                                                               "width"]),
-        # A mark without a letter is no word.
-        ("\u0301 \u09be ।\u09be", []),
-        ("\ud800 '' ’ ... ½ ² Ⅷ", []),
-        ("", []),
-    ],
-)  # fmt: skip
-def test_words(text, words):
-    assert _words(text) == [unicodedata.normalize("NFC", word) for word in words]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("সময়", "সময\u09bc"),
-        ("বড\u09bc গাঢ\u09bc", "বড় গাঢ়"),
-        ("ক\u09c7\u09beথায়", "ক\u09cbথায\u09bc"),
-        ("کتاب‌ها", "کتابها"),
-        ("কোন্\u200c দেখ্\u200cতে", "কোন্ দেখ্তে"),
-        ("cafe\u0301", "CAFÉ"),
-        ("ǰ", "J\u030c"),
-    ],
-)
-def test_two_spellings_of_one_word(one, other):
-    assert _words(one) == _words(other)
-
-
-@given(st.text())
-def test_any_text_has_stable_words(text):
-    words = _words(text)
-    assert _words(" ".join(words)) == words
-    for form in ("NFC", "NFD"):
-        assert _words(unicodedata.normalize(form, text)) == words
-    for word in words:
-        assert unicodedata.category(word[0])[0] == "L"
-        assert all(c == "'" or unicodedata.category(c)[0] in "LM" for c in word)
 
 
 # Stop words

@@ -103,7 +103,7 @@ def test_pooled_statistics(write_tone):
 
 
 def test_pooling_does_not_pad(write_tone):
-    """Else the mean of a short track would tell its length."""
+    """Else the mean of a short track would show its length."""
     short, long = write_tone("a.wav", seconds=1), write_tone("b.wav", seconds=2)
     alone = SpectrogramExtractor("mfcc", pooling="stats").fit_transform([short])
     beside = SpectrogramExtractor("mfcc", pooling="stats", duration=2).fit_transform([short, long])

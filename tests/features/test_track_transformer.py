@@ -18,17 +18,21 @@ from sklearn_music.exceptions import AudioError, AudioNotFoundError
 from sklearn_music.features import _track_transformer
 
 
-def statistics(waveform, sample_rate):
-    return [waveform.mean(), waveform.std(), len(waveform) / 1000, sample_rate / 1000]
+class Statistics:
+    """A model whose content identifies it in the cache."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def __call__(self, waveform, sample_rate):
+        statistics = [getattr(waveform, name)() for name in self.names]
+        return [*statistics, len(waveform) / 1000, sample_rate / 1000]
 
 
-def extremes(waveform, sample_rate):
-    return [waveform.min(), waveform.max()]
-
-
+MODEL = Statistics("mean", "std")
 TRANSFORMERS = [
     SpectrogramExtractor(n_mels=4, n_fft=256, duration=0.1),
-    AudioEncoder(statistics),
+    AudioEncoder(MODEL),
 ]
 
 
@@ -72,7 +76,8 @@ OTHER = {
         "memory": ("other", {}),
     },
     "AudioEncoder": {
-        "model": (extremes, {}),
+        "model": (Statistics("min", "max"), {}),
+        "model_id": ("other", {}),
         "sample_rate": (11025, {}),
         "offset": (0.1, {}),
         "duration": (0.2, {}),
@@ -85,7 +90,7 @@ OTHER = {
 }
 CASES = [
     (estimator, name, duration, on_disk)
-    for estimator in (SpectrogramExtractor(**MEL), AudioEncoder(statistics))
+    for estimator in (SpectrogramExtractor(**MEL), AudioEncoder(MODEL))
     for name in estimator.get_params()
     for duration in (None, 0.3)
     for on_disk in (False, True)
@@ -112,7 +117,8 @@ def test_each_parameter_is_in_the_key_or_changes_nothing(
     unchanged = before.dtype == after.dtype and np.array_equal(before, after)
     assert unchanged == has_no_effect
     if on_disk:
-        assert (before.filename == after.filename) == (has_no_effect and name != "memory")
+        is_one_file = has_no_effect and name not in ("memory", "model_id")
+        assert (before.filename == after.filename) == is_one_file
 
 
 def test_what_is_not_in_the_key_has_a_reason(transformer):
@@ -131,7 +137,7 @@ def test_a_subclass_cannot_forget_a_parameter(paths, tmp_path, monkeypatch):
             return lambda track, stamp: self.gain * row_of(track, stamp)
 
     monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
-    encoder = Louder(statistics, memory=tmp_path / "cache").fit(paths)
+    encoder = Louder(MODEL, memory=tmp_path / "cache").fit(paths)
     rows = encoder.transform(paths)
     np.testing.assert_array_equal(encoder.set_params(gain=2.0).transform(paths), 2 * rows)
 
@@ -144,14 +150,14 @@ def test_equal_numbers_are_one_key(paths, tmp_path, monkeypatch):
         ({"dtype": "float16"}, {"dtype": np.float16}),
     ):
         files = {
-            AudioEncoder(statistics, memory=tmp_path, **params).fit_transform(paths).filename
+            AudioEncoder(MODEL, memory=tmp_path, **params).fit_transform(paths).filename
             for params in (one, other)
         }
         assert len(files) == 1
 
 
 def test_an_older_version_of_the_numbers_is_not_used(paths, tmp_path, count_decoded, monkeypatch):
-    encoder = AudioEncoder(statistics, memory=tmp_path / "cache")
+    encoder = AudioEncoder(MODEL, memory=tmp_path / "cache")
     encoder.fit_transform(paths)
     assert len(count_decoded) == 3
     encoder.fit_transform(paths)
@@ -201,7 +207,7 @@ def test_failures_of_a_call_that_raised(transformer, paths, tmp_path):
         transformer.set_params(on_error="nan").fit([gone, gone])
 
 
-def test_fit_of_an_encoder_tells_of_the_tracks_before_the_first_vector(paths, tmp_path):
+def test_fit_of_an_encoder_names_the_tracks_before_the_first_vector(paths, tmp_path):
     calls = []
 
     def fails_once(waveform, sample_rate):
@@ -225,7 +231,9 @@ def test_a_failure_that_passes_is_not_cached(paths, tmp_path, monkeypatch, on_di
             raise MemoryError
         return waveform[:2]
 
-    encoder = AudioEncoder(model, memory=tmp_path / "cache", on_error="nan").fit(paths)
+    encoder = AudioEncoder(
+        model, memory=tmp_path / "cache", model_id="first two samples", on_error="nan"
+    ).fit(paths)
     fails.touch()
     with pytest.warns(UserWarning, match="2 of 3 tracks"):  # fit has cached the first
         rows = encoder.transform(paths)
@@ -246,7 +254,9 @@ def test_an_interrupt_is_none_of_the_failures(paths, tmp_path, monkeypatch, on_d
             raise KeyboardInterrupt
         return waveform[:2]
 
-    encoder = AudioEncoder(model, memory=tmp_path / "cache", on_error="nan").fit(paths)
+    encoder = AudioEncoder(
+        model, memory=tmp_path / "cache", model_id="first two samples", on_error="nan"
+    ).fit(paths)
     pressed.touch()
     with pytest.raises(KeyboardInterrupt):
         encoder.transform(paths)
@@ -311,7 +321,7 @@ COLUMNS = {
 }
 ESTIMATORS = {
     "spectrogram": SpectrogramExtractor(n_mels=4, n_fft=256, duration=0.1, on_error="nan"),
-    "encoder": AudioEncoder(statistics, on_error="nan"),
+    "encoder": AudioEncoder(MODEL, on_error="nan"),
     "lyrics": LyricVectorizer(2, fill_value=np.nan, random_state=0),
     "genre": GenreEncoder(),
 }

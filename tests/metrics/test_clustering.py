@@ -141,12 +141,12 @@ def test_no_labels_is_a_clear_error(blobs):
 @pytest.mark.parametrize("score", [purity_score, clustering_accuracy_score])
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_a_score_of_missing_labels_is_a_clear_error(score, missing):
-    with pytest.raises(ValueError, match="1 of 3 labels are missing: drop"):
+    with pytest.raises(ValueError, match="1 of 3 labels are missing, so their clusters"):
         score(["a", missing, "b"], [0, 0, 1])
 
 
 def with_gaps(kind, labels, gaps):
-    """Return labels in a container of users', missing in some rows."""
+    """Return labels in a container of users', some of them missing."""
     cells = [None if i in gaps else label for i, label in enumerate(labels)]
     if kind == "polars":
         return pytest.importorskip("polars").Series(cells)
@@ -215,7 +215,7 @@ def test_scores_of_very_many_labels(score):
     assert score(labels // 2, labels) == (1 if score is purity_score else 0.5)
 
 
-def test_a_step_that_learns_from_labels_is_said(blobs):
+def test_a_step_that_is_fitted_with_labels_is_a_warning(blobs):
     X, y = blobs
     pipe = make_pipeline(LinearDiscriminantAnalysis(), KMeans(3, n_init=1)).fit(X, y)
     with pytest.warns(LabelLeakageWarning, match="LinearDiscriminantAnalysis can't be fitted"):

@@ -46,7 +46,7 @@ def test_comparison(blobs):
     lines = format_comparison(scores).splitlines()
     assert lines[2].startswith("| group | chance | 3 | 0.")
     assert len([line for line in lines if line.startswith("|")]) == 2 + len(scores)
-    assert "Silhouettes are taken in one space: X, scaled, 10 columns." in lines
+    assert "Silhouettes are measured in one space: X, scaled, 10 columns." in lines
     assert "over 3 seeds on these tracks" in lines[-1]
 
 
@@ -137,12 +137,12 @@ def cvae(encode_condition):
     )
 
 
-def test_a_leaky_row_is_marked(table):
+def test_label_leakage_is_marked(table):
     X, shuffled = table
     honest = {
         "numbers": columns(numbers),
         "no weight": columns(numbers, genre, transformer_weights={"genre": 0}),
-        "the decoder is told": cvae(False),
+        "conditional decoder": cvae(False),
         "titles": columns(numbers, ("title", OneHotEncoder(sparse_output=False), ["title"])),
         "t-SNE": Pipeline([("numbers", columns(numbers)), ("tsne", TSNE(max_iter=250))]),
     }
@@ -153,7 +153,7 @@ def test_a_leaky_row_is_marked(table):
         "t-SNE of genres": Pipeline(
             [("genres", columns(numbers, genre)), ("tsne", TSNE(max_iter=250))]
         ),
-        "the encoder is told": cvae(True),
+        "conditional encoder": cvae(True),
     }
     scores = compare_embeddings(
         honest | leaky,
@@ -168,15 +168,15 @@ def test_a_leaky_row_is_marked(table):
     np.testing.assert_allclose(marked["leakage"], 1)
     lines = format_comparison(scores).splitlines()
     assert [line.split("|")[2] for line in lines if line.startswith("|") and "⚠" in line] == [
-        f" {name} ⚠ leaks " for name in leaky
+        f" {name} ⚠ label leakage " for name in leaky
     ]
-    assert lines[-1].startswith("⚠ leaks: the embedding was told labels")
+    assert lines[-1].startswith("⚠ label leakage: the embedding was given")
     # It goes with the row wherever that goes.
-    assert "genres ⚠ leaks" in format_comparison(scores[scores["embedding"] == "genres"])
+    assert "genres ⚠ label leakage" in format_comparison(scores[scores["embedding"] == "genres"])
     assert "⚠" not in format_comparison(scores[scores["target"] == "shuffled"])
 
 
-def test_one_hot_columns_of_plain_numbers_leak_into_the_baselines_too(blobs, rng):
+def test_one_hot_columns_of_plain_numbers_are_in_the_baselines_too(blobs, rng):
     X, y = blobs
     X = np.hstack([X, rng.integers(2, size=(90, 20)), StandardScaler().fit_transform(np.eye(3)[y])])
     X.flags.writeable = False
@@ -191,8 +191,8 @@ def _first_ten(X):
     return X[:, :10]
 
 
-def test_a_condition_that_no_single_column_tells(blobs):
-    """The encoder is told two columns that tell the label only together."""
+def test_a_condition_predicts_the_label_as_a_whole(blobs):
+    """Only together do the two columns of the condition predict the label."""
     X, _ = blobs
     bits = np.arange(90)[:, None] // [1, 2] % 2
     label = bits[:, 0] ^ bits[:, 1]
@@ -209,7 +209,7 @@ def test_a_condition_that_no_single_column_tells(blobs):
 
 
 def test_measured_columns_of_few_values_are_no_labels(rng):
-    """Coarse numbers, as many as iris has, can tell a class without being told it."""
+    """Coarse measurements, as in iris, can predict a class, but are no labels."""
     y = np.repeat([0, 1, 2], 50)
     X = np.round(y[:, None] + rng.standard_normal((150, 3)) / 10, 1)
     assert len(np.unique(X)) < 50
@@ -235,7 +235,7 @@ def _shrunk(X):
     return 0.001 * X + 0.999 * np.repeat(centers, 30, axis=0)
 
 
-def test_many_rows_are_subsampled_the_same_way_each_time(rng):
+def test_many_samples_are_subsampled_the_same_way_each_time(rng):
     y = np.repeat([0, 1], 1500)  # sorted: the first 2,000 rows would be the wrong ones
     X = rng.standard_normal((3000, 2)) + 8 * y[:, None]
     first, second = (compare_embeddings({}, X, y, n_seeds=1) for _ in range(2))
@@ -297,7 +297,7 @@ def test_features_that_cannot_be_had(X, features, message):
 
 def test_one_class_and_a_class_for_each_track(blobs):
     X, y = blobs
-    with pytest.raises(ValueError, match="'same' are 'x', so that any"):
+    with pytest.raises(ValueError, match="'same' are 'x', so all clusters"):
         compare_embeddings({}, X, {"same": ["x"] * 90, "y": y}, n_seeds=2)
     each = compare_embeddings({}, X, range(90), n_seeds=2).set_index("embedding")
     one = compare_embeddings({}, X, y, n_clusters=1, n_seeds=2).set_index("embedding")
@@ -315,13 +315,13 @@ def test_an_error_names_the_embedding(blobs):
     assert "'bad one'" in caught.value.__notes__[0]
 
 
-def test_labels_of_many_classes_leak_too(blobs, rng):
+def test_labels_of_many_classes_are_found_too(blobs, rng):
     X, _ = blobs
     artists = rng.permutation(np.arange(90) // 1.5).astype(int).astype(str)  # 60 of them
     table = pd.DataFrame(X).add_prefix("x").assign(artist=artists)
-    told = columns(numbers, ("artist", OneHotEncoder(sparse_output=False), ["artist"]))
+    given = columns(numbers, ("artist", OneHotEncoder(sparse_output=False), ["artist"]))
     scores = compare_embeddings(
-        {"told": told}, table, artists, features=columns(numbers), n_seeds=1
+        {"given": given}, table, artists, features=columns(numbers), n_seeds=1
     ).set_index("embedding")
     assert scores["leakage"].tolist() == [0, 0, 0, 1]
 

@@ -19,7 +19,7 @@ def test_aligned_with_the_axes_and_rotated(rng, score):
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_told_twice_is_not_told_alone(rng, score):
+def test_a_factor_in_two_dimensions_has_no_gap(rng, score):
     factors = rng.uniform(size=(2000, 2))
     assert score(factors, np.hstack([factors, factors])) == pytest.approx(0, abs=1e-9)
     # Of one factor alone, half of the mean is left.
@@ -45,7 +45,7 @@ def test_labels_and_numbers_together(rng):
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_factors_that_tell_nothing(score):
+def test_factors_that_cannot_be_scored(score):
     Z = np.arange(6.0).reshape(3, 2)
     with pytest.raises(ValueError, match="1 of 3 values of factor 'genre' are missing"):
         score(pd.DataFrame({"genre": ["a", None, "b"]}), Z)

@@ -53,7 +53,7 @@ def test_a_search_without_labels(blobs):
     assert results.loc[(3, 1.0), "mean_test_elbo"] > results.loc[(3, 50.0), "mean_test_elbo"]
 
 
-def test_no_split_is_one_fold_of_all_rows():
+def test_no_split_is_one_fold_of_all_samples():
     ((train, test),) = NoSplit().split(pd.DataFrame({"a": "xyz"}, index=[7, 7, 2]))
     assert train.tolist() == test.tolist() == [0, 1, 2]
     assert NoSplit().get_n_splits() == 1
@@ -100,7 +100,7 @@ class _Any(KMeans):
         return np.arange(len(X))
 
 
-def test_the_elbo_of_held_out_rows_wherever_the_embedder_is(blobs):
+def test_the_elbo_of_held_out_samples_wherever_the_embedder_is(blobs):
     X, _ = blobs
     X = pd.DataFrame(X).add_prefix("x")
     train, test = X.iloc[::2], X.iloc[1::2]
@@ -162,7 +162,7 @@ def test_what_is_there_is_stable_and_what_is_not_is_not(blobs, rng, clusterer):
 
 def test_stability_of_what_cannot_be_compared(blobs):
     X, _ = blobs
-    with pytest.raises(ValueError, match="may not share two rows"):
+    with pytest.raises(ValueError, match="may not share two samples"):
         stability_score(KMeans(2), X[:3], subsample=0.6)
     with pytest.raises(ValueError, match="implementing 'fit_predict'"):
         stability_score(PCA(2), X)
@@ -185,7 +185,7 @@ def test_scorers_with_and_without_labels_side_by_side(blobs, rng):
 
 
 class SkipsMissing(KMeans):
-    """A clusterer that gives rows of NaN the label -1."""
+    """A clusterer that gives missing samples the label -1."""
 
     def fit(self, X, y=None, sample_weight=None):
         present = ~np.isnan(X).all(axis=1)
@@ -240,7 +240,7 @@ def test_missing_samples_are_no_agreement(rng):
     assert stability_score(DBSCAN(eps=1e-9), X, n_seeds=2) == 0
 
 
-def test_stability_of_sparse_rows(blobs):
+def test_stability_of_sparse_samples(blobs):
     X, _ = blobs
     assert stability_score(KMeans(3, n_init=2), csr_array(X), n_seeds=2) == 1
     assert stability_score(DBSCAN(eps=3), csr_array(X), n_seeds=2) > 0

@@ -1,4 +1,4 @@
-"""The parts together: what the README promises, on real files."""
+"""The pipelines and the README, on real files."""
 
 import pickle
 import re
@@ -38,7 +38,7 @@ def tracks(tmp_path_factory):
 
 
 def test_the_readme_runs_and_decodes_each_file_once(tmp_path, monkeypatch, count_decoded):
-    """Its search, with two epochs instead of sixty, and 45 tracks instead of 60."""
+    """Run its search with two epochs instead of sixty, and 45 tracks instead of 60."""
     text = (ROOT / "README.md").read_text("utf-8")
     _, code = re.findall(r"```python\n(.*?)```", text, re.S)
     epochs = '"embed__audio__vae__n_components"'
@@ -66,8 +66,7 @@ def test_the_readme_runs_and_decodes_each_file_once(tmp_path, monkeypatch, count
     assert search.predict(tracks).shape == (45,)
 
 
-def test_the_straight_form(tracks):
-    """All features in one ColumnTransformer, one embedder over all columns, KMeans."""
+def test_all_features_in_one_column_transformer(tracks):
     features = ColumnTransformer(
         [
             ("audio", SpectrogramExtractor("mfcc", pooling="stats"), ["audio"]),
@@ -157,10 +156,18 @@ def test_factories_know_the_size_of_their_spectrograms(make, kwargs, tracks):
         assert shape == (64, 323)
 
 
+@pytest.mark.parametrize(
+    "make", [make_track_vae_pipeline, make_vae_pipeline, make_conv_vae_pipeline]
+)
+def test_without_lyrics(make, tracks):
+    pipe = quick(make, lyrics_weight=0)
+    assert len(np.unique(pipe.fit_predict(tracks[["audio"]]))) == 3
+
+
 @few_lyrics
 @pytest.mark.parametrize("make", FACTORIES)
 def test_a_bad_file_stops_nothing_and_is_never_in_a_cluster(make, tracks, tmp_path):
-    """Of the tracks without audio and lyrics; the others get what they get without them."""
+    """The other tracks get the labels that they get without the bad files."""
     corrupt = tmp_path / "corrupt.mp3"
     corrupt.write_bytes(bytes(range(256)) * 9)
     bad = tracks.astype(object)
@@ -186,16 +193,16 @@ def test_a_bad_file_stops_nothing_and_is_never_in_a_cluster(make, tracks, tmp_pa
         make(3, duration=1.0, on_error="raise").fit(bad)
 
 
-class Trained(Exception):
-    """A net was about to be trained, or a file to be decoded."""
+class WorkBegan(Exception):
+    """A net is about to be trained, or a file to be decoded."""
 
 
 @pytest.fixture
 def no_work(monkeypatch):
     def work(*args, **kwargs):
-        raise Trained
+        raise WorkBegan
 
-    monkeypatch.setattr("sklearn_music.embedding._base.train", work)
+    monkeypatch.setattr("sklearn_music.embedding._base.train_network", work)
     monkeypatch.setattr("sklearn_music.features._track_transformer.read_audio", work)
 
 
@@ -210,6 +217,9 @@ def test_any_last_step(tracks):
     assert embedding.fit_transform(tracks).shape == (24, 16)
     assert embedding.fit(tracks).transform(tracks).shape == (24, 16)
     assert not hasattr(embedding, "fit_predict")
+    for method in (embedding.fit, embedding.fit_transform):
+        with pytest.raises(ValueError, match="no columns 'audio'"):
+            method(tracks.drop(columns="audio"))
 
 
 @few_lyrics
@@ -224,7 +234,7 @@ def test_the_genre_is_found_in_tables_of_polars(tracks):
 
 
 @few_lyrics
-def test_lyrics_or_audio_alone_place_a_track(tracks):
+def test_lyrics_or_audio_alone_give_a_track_its_cluster(tracks):
     some = tracks.copy()
     some.iloc[3, some.columns.get_loc("audio")] = None
     some.iloc[5, some.columns.get_loc("lyrics")] = None
@@ -259,22 +269,22 @@ def test_lyrics_or_audio_alone_place_a_track(tracks):
         ),
     ],
 )
-def test_what_cannot_work_is_said_before_the_work(change, params, message, tracks):
+def test_mistakes_are_found_before_the_work(change, params, message, tracks):
     pipe = quick(make_track_vae_pipeline).set_params(**params)
     with pytest.raises(ValueError, match=message):
         pipe.fit_predict(change(tracks))
     for method in ("fit", "fit_predict"):
-        with pytest.raises(Trained):  # what can work gets there
+        with pytest.raises(WorkBegan):  # without a mistake, the work begins
             getattr(quick(make_track_vae_pipeline, on_error="raise"), method)(tracks)
 
 
 @pytest.mark.filterwarnings("ignore:Got n_components")
-def test_the_pipeline_of_the_course_project_is_conditioned_on_the_genre_and_marked(tracks):
+def test_the_course_project_conditions_the_encoder_on_the_genre_which_is_label_leakage(tracks):
     pipe = make_beta_cvae_pipeline(random_state=0).set_params(embed__max_epochs=1)
-    told = clone(pipe).set_params(embed__encode_condition=True)
+    leaky = clone(pipe).set_params(embed__encode_condition=True)
     assert make_beta_cvae_pipeline(course_project=True)["embed"].encode_condition
     scores = compare_embeddings(
-        {"told": told[:-1], "not told": pipe[:-1]}, tracks, tracks["genre"], n_seeds=1
+        {"leaky": leaky[:-1], "honest": pipe[:-1]}, tracks, tracks["genre"], n_seeds=1
     ).set_index("embedding")
-    assert scores["leakage"]["told"] > 0.9
-    assert scores["leakage"].drop("told").eq(0).all()
+    assert scores["leakage"]["leaky"] > 0.9
+    assert scores["leakage"].drop("leaky").eq(0).all()

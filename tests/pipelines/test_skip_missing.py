@@ -28,7 +28,7 @@ CLUSTERERS = [
 
 @pytest.fixture
 def gaps(blobs):
-    """The blobs with missing samples among them: X, and which samples are there."""
+    """The blobs and some missing samples: X, and which samples are present."""
     X, _ = blobs
     present = np.ones(len(X) + 4, dtype=bool)
     present[[0, 17, 50, -1]] = False
@@ -45,7 +45,7 @@ def test_check_estimator(estimator, check):
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS, ids=str)
-def test_others_get_the_labels_that_they_have_alone(clusterer, gaps):
+def test_other_samples_get_the_labels_that_they_get_alone(clusterer, gaps):
     X, present = gaps
     labels = SkipMissing(clusterer).fit_predict(X)
     np.testing.assert_array_equal(labels[present], clone(clusterer).fit_predict(X[present]))
@@ -60,7 +60,7 @@ def test_others_get_the_labels_that_they_have_alone(clusterer, gaps):
 
 @pytest.mark.parametrize("transformer", [PCA(3, random_state=0), StandardScaler()], ids=str)
 @pytest.mark.parametrize("container", ["default", "pandas"])
-def test_others_are_transformed_as_they_are_alone(transformer, container, gaps):
+def test_other_samples_are_transformed_as_they_are_alone(transformer, container, gaps):
     X, present = gaps
     index = np.arange(len(X))[::-1]
     X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])], index=index)
@@ -112,7 +112,7 @@ def test_too_few_samples_are_an_error_that_counts_them(gaps):
     with pytest.raises(ValueError, match="4 of 4 samples are missing"):
         SkipMissing(PCA()).fit(X[~present])
     few = np.vstack([X[~present], X[present][:2]])
-    with pytest.raises(ValueError, match=r"4 of 6 .* leaves 2; KMeans needs 3"):
+    with pytest.raises(ValueError, match=r"4 of 6 .* leaves 2; KMeans needs at least 3"):
         SkipMissing(KMeans(3)).fit(few)
 
 

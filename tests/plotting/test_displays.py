@@ -2,6 +2,7 @@ import builtins
 import sys
 import warnings
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -229,6 +230,9 @@ def test_bangla_labels_render(monkeypatch, cache):
         for display in bangla_displays():
             display.figure_.canvas.draw()
     messages = [str(warning.message) for warning in caught]
+    if matplotlib.__version_info__ < (3, 11):
+        assert sum("can't join" in message for message in messages) == 3  # once per figure
+        messages = [message for message in messages if "can't join" not in message]
     if any("Noto Sans Bengali" in message for message in messages):
         pytest.skip("no font for Bangla is installed (Debian: fonts-lohit-beng-bengali)")
     assert not messages
@@ -238,9 +242,35 @@ def test_without_a_font_a_warning_names_one(monkeypatch):
     manager = font_manager.fontManager
     dejavu = [font for font in manager.ttflist if "DejaVu" in font.name]
     monkeypatch.setattr(manager, "ttflist", dejavu)
-    monkeypatch.setenv("MPL_IGNORE_SYSTEM_FONTS", "1")
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
     with pytest.warns(UserWarning, match="Noto Sans Bengali"):
         ClusterCompositionDisplay.from_predictions(BANGLA, [0, 1, 2])
+
+
+@pytest.mark.filterwarnings("ignore:No installed font")
+@pytest.mark.parametrize(
+    ("label", "script"),
+    [("গল্প", "Bengali"), ("हिन्दी", "Devanagari"), ("عربي", "Arabic"), ("שלום", ""), ("café", "")],
+)
+def test_matplotlib_that_cannot_join_letters(rng, monkeypatch, label, script):
+    display = LatentSpaceDisplay(rng.standard_normal((2, 2)), {"a": ["x", label], label: [0, 1]})
+
+    def warnings_about_letters():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            display.plot()
+        return [str(w.message) for w in caught if "join" in str(w.message)]
+
+    monkeypatch.setattr(matplotlib, "__version__", "3.10.9")
+    monkeypatch.setattr(matplotlib, "__version_info__", (3, 10, 9))
+    messages = warnings_about_letters()
+    assert len(messages) == (1 if script else 0)  # one per figure, not per panel
+    if script:
+        assert f"labels in {script}," in messages[0]
+        assert "matplotlib 3.10.9 can't join" in messages[0]
+        assert "matplotlib>=3.11" in messages[0]
+    monkeypatch.setattr(matplotlib, "__version_info__", (3, 11, 0))
+    assert not warnings_about_letters()
 
 
 def test_labels_are_no_formulas_and_none_is_hidden(rng):
@@ -405,6 +435,15 @@ def test_training_history(blobs):
             np.testing.assert_allclose(line.get_ydata(), [epoch[name] for epoch in vae.history_])
 
 
+def test_every_term_of_the_loss_is_drawn():
+    new = {"cross_modal": 0.5, "new_term": 0.3, "event_lr": True, "note": "x", "dur": 1.0}
+    display = TrainingHistoryDisplay([new | epoch for epoch in HISTORY]).plot()
+    names = [text.get_text() for text in display.ax_[2].get_legend().get_texts()]
+    assert names == ["KL divergence", "cross modal", "new term"]
+    assert display.ax_[2].lines[2].get_ydata().tolist() == [0.3, 0.3]
+    assert [len(panel.lines) for panel in display.ax_] == [1, 1, 3, 1]
+
+
 def test_training_history_in_a_column_transformer(tracks):
     block = make_pipeline(mel(), VAE(2, max_epochs=2))
     pipe = make_pipeline(ColumnTransformer([("audio", block, ["audio"])]), KMeans(2)).fit(tracks)
@@ -514,7 +553,9 @@ def test_every_track_of_a_table_with_gaps_is_accounted_for(skipping, tracks):
     whole = LatentTraversalDisplay.from_estimator(skipping, table.drop(table.index[[0, 5, 23]]))
     walk = LatentTraversalDisplay.from_estimator(skipping, table)
     np.testing.assert_allclose(walk.spectrograms, whole.spectrograms, rtol=1e-4)
-    with pytest.raises(ValueError, match="row=5, a missing track"):
+    with pytest.raises(
+        ValueError, match="row=5, expected a number from 0 to 23, that of a track with"
+    ):
         LatentTraversalDisplay.from_estimator(skipping, table, row=5)
     with pytest.raises(ValueError, match="of which 1 have a latent vector"):
         LatentTraversalDisplay.from_estimator(skipping, table.iloc[[0, 1]])

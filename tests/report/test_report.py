@@ -303,15 +303,15 @@ def test_a_row_that_was_told_the_label_is_marked(rng, embedder, leaks):
     pipe = make_pipeline(*steps).fit(table)
     features = ColumnTransformer([("numbers", "passthrough", ["a", "b"])])
     text = text_of(ClusterReport(pipe, table, table["genre"], features=features))
-    assert ("⚠ told the label" in text) == leaks
-    assert ("told the label 'genre'" in text) == leaks
+    assert ("⚠ label leakage" in text) == leaks
+    assert ("predicts the label 'genre'" in text) == leaks
 
 
 def test_a_collapsed_posterior_is_said(tracks):
     vae = VAE(4, beta=1e6, max_epochs=2, random_state=0)
     pipe = audio_pipe(("vae", vae), ("cluster", KMeans(2, n_init=1))).fit(tracks[["audio"]])
     text = text_of(ClusterReport(pipe, tracks[["audio"]]))
-    assert "The posterior of the VAE has collapsed: 0 of 4" in text
+    assert "VAE: The posterior has collapsed: 0 of 4" in text
 
 
 def test_embedded_audio(tracks):

@@ -16,20 +16,10 @@ N_AUXILIARY_UNITS = 64
 
 
 class ConvModule(VAEModule):
-    """Variational autoencoder of an image (a spectrogram) and auxiliary features behind it.
+    """Variational autoencoder of an image (a spectrogram) and the auxiliary features behind it.
 
-    Parameters
-    ----------
-    n_features, n_components : int
-        See `VAEModule`.
-    image_shape : tuple of int
-        Height and width of the image.
-    channels : sequence of int
-        Channels of the encoder's convolutions, each of which halves the image.
-    auxiliary_weight : float, default=1.0
-        Weight of the auxiliary features' squared error.
-    **kwargs
-        Those of `VAEModule`.
+    Each convolution halves the image. The error of the auxiliary features is multiplied by
+    `auxiliary_weight`.
     """
 
     def __init__(

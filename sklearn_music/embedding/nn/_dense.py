@@ -12,17 +12,7 @@ from ._outputs import Posterior
 
 
 class DenseModule(VAEModule):
-    """Variational autoencoder whose encoder and decoder are perceptrons.
-
-    Parameters
-    ----------
-    n_features, n_components : int
-        See `VAEModule`.
-    hidden_layer_sizes : sequence of int
-        Widths of the encoder's hidden layers; the decoder mirrors them.
-    **kwargs
-        Those of `VAEModule`.
-    """
+    """Variational autoencoder whose encoder and decoder are perceptrons that mirror each other."""
 
     def __init__(
         self, n_features: int, n_components: int, hidden_layer_sizes: Sequence[int], **kwargs: Any

@@ -1,5 +1,7 @@
 """What all modules share: the pass through the network, and the loss."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,28 +20,11 @@ from ._prior import GaussianMixturePrior, StandardNormalPrior
 class VAEModule(nn.Module):
     """Network and loss of a variational autoencoder.
 
-    A sample is laid out as the input, then the condition.
-
-    Parameters
-    ----------
-    n_features : int
-        Length of a sample.
-    n_components : int
-        Number of latent dimensions.
-    n_condition : int, default=0
-        How many of the last columns are the condition, which the decoder sees.
-    encode_condition : bool, default=False
-        Whether the encoder sees it too.
-    n_clusters : int, default=None
-        Number of Gaussians of the prior; None is the standard normal.
-    beta, free_bits, decoder_variance, total_correlation
-        As in the estimators.
-    contrastive_weight : float, default=0.0
-        Weight of the contrastive terms.
-    cross_modal_weight : float, default=0.0
-        Weight of the cross-modal one among them.
-    temperature : float, default=None
-        Of the cosine similarity; None takes the heavy-tailed similarity.
+    A sample is laid out as the input, then `n_condition` columns of the condition. The decoder is
+    conditioned on it, the encoder only with `encode_condition`. The prior is a mixture of
+    `n_clusters` Gaussians, or the standard normal. Without `temperature`, the similarity of the
+    contrastive terms is heavy-tailed, else a cosine; with `contrastive_weight=None` there are
+    none. The other parameters are the estimators'.
     """
 
     def __init__(
@@ -54,7 +39,7 @@ class VAEModule(nn.Module):
         free_bits: float = 0.0,
         decoder_variance: str = "unit",
         total_correlation: float = 0.0,
-        contrastive_weight: float = 0.0,
+        contrastive_weight: float | None = None,
         cross_modal_weight: float = 0.0,
         temperature: float | None = None,
     ) -> None:
@@ -69,16 +54,18 @@ class VAEModule(nn.Module):
         self.total_correlation = total_correlation
         self.temperature = temperature
         self.pair_weights = {
-            "contrastive": contrastive_weight,
-            "cross_modal": contrastive_weight * cross_modal_weight,
+            "contrastive": contrastive_weight or 0.0,
+            "cross_modal": (contrastive_weight or 0.0) * cross_modal_weight,
         }
         self.prior: StandardNormalPrior = (
             StandardNormalPrior()
             if n_clusters is None
             else GaussianMixturePrior(n_clusters, n_components)
         )
-        # Always there, so that a warm start can turn the contrastive term on.
-        self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
+        self.log_scale: Any = None
+        if contrastive_weight is not None and temperature is None:
+            # With a weight of 0 too, so that a warm start can turn the contrastive term on.
+            self.log_scale = nn.Parameter(torch.zeros((), dtype=torch.float32))
         self.log_variance = None
         if decoder_variance == "learned":
             self.log_variance = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -118,18 +105,11 @@ class VAEModule(nn.Module):
         noise: Tensor | None = None,
         auxiliary_weight: float | None = None,
     ) -> Outputs:
-        """Encode, draw, decode and compare.
+        """Encode, draw, decode and compare a batch, (n_samples, n_features).
 
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, n_features)
-            A batch.
-        positive : Tensor of shape (n_samples, n_features), default=None
-            A similar sample for each of them, for the contrastive term.
-        noise : Tensor of shape (n_samples, n_components), default=None
-            Standard normal noise of the draws; torch's next where it is None.
-        auxiliary_weight : float, default=None
-            In place of the module's own.
+        `positive` has a similar sample for each, for the contrastive term; `noise`, standard
+        normal, is torch's next where it is None; `auxiliary_weight` takes the place of the
+        module's own.
         """
         # Under autocast only the layers are in half precision: sums of it would be too coarse.
         posterior = self.encode(x).float()
@@ -148,28 +128,17 @@ class VAEModule(nn.Module):
         return Outputs(posterior, z, error, self.n_observed(x, auxiliary_weight))
 
     def loss(
-        self, outputs: Outputs, kl_weight: float = 1.0, n_samples: int | None = None
+        self, outputs: Outputs, kl_weight: float | Tensor = 1.0, n_samples: int | None = None
     ) -> LossOutput:
-        """Return the negative ELBO and its further terms, averaged over the batch.
+        """Return the negative ELBO and the further terms, averaged over the batch.
 
-        Parameters
-        ----------
-        outputs : Outputs
-            Of the batch.
-        kl_weight : float, default=1.0
-            What beta is multiplied by, while it rises in the first epochs.
-        n_samples : int, default=None
-            Size of the data set; None is that of the batch.
+        beta is multiplied by `kl_weight`, which rises in the first epochs. `n_samples` is the
+        size of the data set; None is that of the batch.
         """
         posterior, z = outputs.posterior, outputs.z
-        terms = {
-            "reconstruction": negative_log_likelihood(
-                outputs.error.mean(),
-                outputs.n_observed.mean(),
-                self.decoder_variance,
-                self.log_variance,
-            )
-        }
+        error, n_observed = outputs.error.mean(), outputs.n_observed.mean()
+        likelihood = (error, n_observed, self.decoder_variance, self.log_variance)
+        terms = {"reconstruction": negative_log_likelihood(*likelihood)}
         kl = self.prior.kl(posterior)
         beta = self.beta * kl_weight
         loss = terms["reconstruction"] + beta * kl.mean(dim=0).clamp(min=self.free_bits).sum()
@@ -192,14 +161,8 @@ class VAEModule(nn.Module):
     def elbo(self, x: Tensor, nodes: Tensor, variance: float = 1.0) -> Tensor:
         """Return the evidence lower bound of each sample in nats, constants included.
 
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, n_features)
-            The samples.
-        nodes : Tensor of shape (n_nodes, n_components)
-            Standard normal noise to average over (see `cubature_nodes`).
-        variance : float, default=1.0
-            Variance of the likelihood.
+        The posterior is averaged over the `nodes`, (n_nodes, n_components): see
+        `cubature_nodes`. `variance` is that of the likelihood.
         """
         posterior = self.encode(x)
         condition = self.condition(x)

@@ -33,47 +33,22 @@ class Pair(NamedTuple):
 
 @dataclass
 class Outputs:
-    """Outputs of a network for a batch.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        Of each sample.
-    z : Tensor of shape (n_samples, n_components)
-        A draw from it.
-    error : Tensor of shape (n_samples,)
-        Squared error of the reconstruction, summed over the observed features.
-    n_observed : Tensor of shape (n_samples,)
-        Number of features that it sums over, weighted as the error is.
-    pairs : dict of str to Pair
-        Positive pairs by the name of their contrastive term.
-    """
+    """Outputs of a network for a batch."""
 
     posterior: Posterior
-    z: Tensor
-    error: Tensor
-    n_observed: Tensor
-    pairs: dict[str, Pair] = field(default_factory=dict)
+    z: Tensor  # a draw from it, (n_samples, n_components)
+    error: Tensor  # squared error, summed over the observed features, (n_samples,)
+    n_observed: Tensor  # number of these features, weighted as the error is, (n_samples,)
+    pairs: dict[str, Pair] = field(default_factory=dict)  # by the name of the contrastive term
 
 
 @dataclass
 class LossOutput:
-    """Loss of a batch.
-
-    Parameters
-    ----------
-    loss : Tensor of shape ()
-        What is minimised.
-    terms : dict of str to Tensor of shape ()
-        Its terms before they are weighted, each averaged over the batch, for the log.
-    sums : dict of str to Tensor
-        Statistics summed over the samples, for the log: those of `posterior_sums` and of the
-        prior.
-    """
+    """Loss of a batch, and what is logged of it."""
 
     loss: Tensor
-    terms: dict[str, Tensor]
-    sums: dict[str, Tensor]
+    terms: dict[str, Tensor]  # before they are weighted, averaged over the batch
+    sums: dict[str, Tensor]  # sums over the samples: `posterior_sums`, and those of the prior
 
 
 def posterior_sums(kl: Tensor, mean: Tensor) -> dict[str, Tensor]:

@@ -48,24 +48,7 @@ class TrackModule(ConvModule):
 
     A sample is laid out as the spectrogram, band after band, then the auxiliary features. Where
     either is missing, all of it is NaN. Encoder and decoder work on views: a window, then the
-    auxiliary features.
-
-    Parameters
-    ----------
-    n_features, n_components : int
-        See `VAEModule`.
-    image_shape : tuple of int
-        Bands and frames of the spectrogram.
-    window_frames : int
-        Frames of a window.
-    channels : sequence of int
-        Channels of the encoder's convolutions, each of which halves the window.
-    band_mean, band_scale : sequence of float
-        What each band is standardised by.
-    augmentation : float, default=0.0
-        Strength of the data augmentation of the windows that the encoder sees in training.
-    **kwargs
-        Those of `ConvModule`.
+    auxiliary features. `band_mean` and `band_scale` standardise the bands.
     """
 
     band_mean: Tensor

@@ -19,13 +19,7 @@ _PROCESS_STATE = threading.RLock()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the torch device that `device` means on this machine.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device.
-    """
+    """Return the torch device that `device` means on this machine, or raise a ValueError."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -56,16 +50,8 @@ def torch_state(
 ) -> Iterator[None]:
     """Work as a fresh thread of torch would, and leave the caller's state as it was.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        Where the work is done.
-    seed : sequence of int, default=None
-        Seed of torch's random numbers; None leaves them alone.
-    n_threads : int, default=None
-        Number of threads; None leaves it alone.
-    task : str, default=None
-        What takes the memory. If there is not enough, a MemoryError names it.
+    Without `seed` or `n_threads`, the random numbers or threads are left alone. If the memory
+    of the device is not enough, a MemoryError names the `task`.
     """
     device = torch.device(device)
     with ExitStack() as stack:

@@ -27,15 +27,7 @@ def is_out_of_core(X: Any) -> bool:
 
 
 class OutOfCore:
-    """Samples on disk, which are checked and arranged whenever they are read.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_columns)
-        What slices can be read from.
-    arrange : callable
-        Takes an array of samples, of which some may be NaN, and returns what the network takes.
-    """
+    """Samples on disk, which `arrange` turns into what the network takes whenever they are read."""
 
     def __init__(self, X: Any, arrange: Callable[[NDArray], NDArray]) -> None:
         self.X = X
@@ -46,13 +38,7 @@ class OutOfCore:
         return self.shape[0]
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return the samples from `start` up to `stop`.
-
-        Raises
-        ------
-        ValueError
-            If the embedder does not take their values.
-        """
+        """Return the samples from `start` up to `stop`, or raise what is wrong with them."""
         samples = np.array(self.X[start:stop], dtype=np.float32)
         _forget_pages(self.X)
         try:

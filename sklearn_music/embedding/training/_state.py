@@ -49,15 +49,7 @@ def _to_torch(state: Any) -> Any:
 
 
 class Checkpoint(Callback):
-    """Saves a training's state after each epoch, for the same fit to go on from.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    seed : int
-        The seed of the fit.
-    """
+    """Saves a training's state, with the seed of its fit, after each epoch."""
 
     def __init__(self, path: Path, seed: int) -> None:
         self.path = path

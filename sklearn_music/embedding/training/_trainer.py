@@ -38,16 +38,9 @@ class Epoch:
 
 
 class Trainer(NeuralNet):
-    """A skorch net whose module owns the loss.
+    """A skorch net whose module, a `VAEModule`, owns the loss.
 
-    Parameters
-    ----------
-    module : type
-        A `VAEModule`.
-    kl_warmup : int, default=0
-        Number of epochs over which the weight of the KL divergence rises to beta.
-    **kwargs
-        Those of skorch's NeuralNet.
+    The weight of the KL divergence rises to beta over the first `kl_warmup` epochs.
     """
 
     def __init__(
@@ -149,9 +142,9 @@ class EpochLog(Callback):
         n_samples = len(dataset_train)
         for name, term in net.epoch_.terms.items():
             net.history.record(name, term.item() / n_samples)
-        posterior = PosteriorSummary.of(net.epoch_.sums["posterior"], n_samples)
-        net.history.record("kl", float(posterior.kl.sum()))
-        net.history.record("active_units", posterior.active_units)
+        summary = Summary.of(net.epoch_.sums["posterior"], n_samples)
+        net.history.record("kl", float(summary.kl.sum()))
+        net.history.record("active_units", summary.active_units)
         loss = net.history[-1, "train_loss"]
         if not np.isfinite(loss):
             raise DivergenceError(
@@ -162,21 +155,22 @@ class EpochLog(Callback):
 
 
 @dataclass
-class PosteriorSummary:
-    """KL divergence by component, in nats, and the number of active units."""
+class Summary:
+    """KL divergence by component (in nats), number of active units, variance of the likelihood."""
 
     kl: np.ndarray
     active_units: int
+    noise_variance: float
 
     @classmethod
-    def of(cls, sums: Tensor, n_samples: int) -> "PosteriorSummary":
+    def of(cls, sums: Tensor, n_samples: int, noise_variance: float = 1.0) -> "Summary":
         """Return the summary of `posterior_sums`.
 
         A unit is active if the variance of its posterior mean is above 0.01 (Burda et al.,
         "Importance Weighted Autoencoders", 2016, section 5).
         """
         kl, mean, square = (sums / n_samples).cpu().numpy()
-        return cls(kl, int((square - mean**2 > 0.01).sum()))
+        return cls(kl, int((square - mean**2 > 0.01).sum()), noise_variance)
 
 
 def train(
@@ -223,17 +217,9 @@ def _has_bfloat16(device: torch.device) -> bool:
     return False
 
 
-@dataclass
-class Summary:
-    """What a trained net does with its training samples."""
-
-    posterior: PosteriorSummary
-    noise_variance: float
-
-
 @torch.no_grad()
 def summarize(net: Trainer, X: Any, generator: torch.Generator | None = None) -> Summary:
-    """Return the summary of a trained net."""
+    """Return what a trained net does with its training samples."""
     module = net.module_.eval()
     zeros = torch.zeros(3, module.n_components, dtype=torch.float32, device=net.device)
     sums, error, n_observed = zeros, zeros[0, 0], zeros[0, 0]
@@ -249,4 +235,4 @@ def summarize(net: Trainer, X: Any, generator: torch.Generator | None = None) ->
         noise_variance = float(error / n_observed)
     elif module.log_variance is not None:
         noise_variance = float(module.log_variance.exp())
-    return Summary(PosteriorSummary.of(sums, len(X)), noise_variance)
+    return Summary.of(sums, len(X), noise_variance)
