@@ -7,14 +7,9 @@ weights are counted beside those of ConvVAE with the same numbers.
 Usage: python benchmarks/count_parameters.py
 """
 
-<<<<<<< HEAD
-from sklearn_music.embedding._networks import ConvNetwork
-from torch import nn
-=======
 from torch import nn
 
 from sklearn_music.embedding.nn import ConvModule
->>>>>>> main
 
 
 def main():

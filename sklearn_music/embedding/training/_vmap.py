@@ -270,7 +270,7 @@ class _Loss(nn.Module):
         self, batch: list[Tensor], noise: Tensor, beta: Tensor
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         outputs = self.module(*batch, noise=noise)
-        output = self.module.loss(outputs, beta, self.n_samples)  # type: ignore[arg-type]
+        output = self.module.loss(outputs, beta, self.n_samples)
         return output.loss, output.terms, output.sums
 
 
