@@ -386,7 +386,9 @@ def test_memory_that_is_too_small(blobs, trained_separately, monkeypatch, capsys
 def test_no_warning_where_some_are_trained_together_or_nothing_is_trained(blobs, capsys):
     X, y = blobs
     pipe = pipeline(VAE(2, **SETTINGS))
-    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
+    vade = VaDE(
+        3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2, random_state=0
+    )
     grid = {"vae": [VAE(2, **SETTINGS), vade, PCA(2)]}
     BatchedGridSearchCV(pipe, grid, scoring="adjusted_rand_score", cv=2, verbose=1).fit(X, y)
     printed = capsys.readouterr().out
@@ -398,7 +400,7 @@ def test_no_warning_where_some_are_trained_together_or_nothing_is_trained(blobs,
 
 def test_wide_networks_give_exactly_the_scores_of_a_grid_search(blobs, monkeypatch):
     X, y = blobs
-    monkeypatch.setattr(_vmap, "SMALL_STEP", 1)
+    monkeypatch.setattr(_vmap, "_SMALL_STEP", 1)
     plain, together = search_both(
         pipeline(VAE(2, **SETTINGS)),
         {"vae__beta": [0.1, 4]},

@@ -26,7 +26,7 @@ from torch.func import functional_call, vmap
 from ...exceptions import DivergenceError
 from ..nn import DenseModule, LossOutput, VAEModule
 from ._data import Batches, Samples
-from ._device import SMALL_STEP, entropy, resolve_device, torch_state
+from ._device import entropy, resolve_device, torch_state
 from ._handover import offering
 from ._out_of_core import is_out_of_core
 from ._trainer import Epoch, Summary, Trainer, summarize
@@ -34,8 +34,10 @@ from ._trainer import Epoch, Summary, Trainer, summarize
 # Memory of a CPU for the networks trained together, in bytes; of a GPU it is half of what is free.
 _N_BYTES = 2**30
 
-# Copies of a network's weights, and of its layers' outputs, that a step holds: the weights twice,
-# the gradients, two moments of the optimizer, and intermediate results.
+# Multiplications of a step's forward pass from which networks train no faster together on a CPU.
+_SMALL_STEP = 2**25
+
+# Copies of a network's weights and outputs that a step holds: gradients, moments, ...
 _N_COPIES = 8
 
 
@@ -189,7 +191,7 @@ class _Member:
         if self.key is None:
             return "parameters that can't be pickled"
         # A dense network multiplies each sample by each weight.
-        if self.device.type == "cpu" and self.batch_size * self.n_weights >= SMALL_STEP:
+        if self.device.type == "cpu" and self.batch_size * self.n_weights >= _SMALL_STEP:
             return "networks this wide train no faster together on a CPU"
         return None
 
@@ -339,9 +341,8 @@ class _Stack:
             noise = self._noise(batch[0].shape[1])
             weights = [weight.detach().requires_grad_() for weight in self.weights]
             by_name = dict(zip(self.names, weights, strict=True))
-            loss, terms, sums = vmap(partial(functional_call, self.loss))(
-                by_name, (batch, noise, beta)
-            )
+            call = vmap(partial(functional_call, self.loss))
+            loss, terms, sums = call(by_name, (batch, noise, beta))
             gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
             for a, b, _, views in self.blocks:
                 for view, gradient in zip(views, gradients, strict=True):
@@ -363,9 +364,8 @@ class _Stack:
         net.history.record_batch("train_loss", terms.pop("train_loss").item() / self.n_samples)
         net.history.record_batch("train_batch_size", self.n_samples)
         net.history.record("train_batch_count", -(-self.n_samples // net.batch_size))
-        n_components = net.module_.n_components
         net.epoch_.terms = terms
-        net.epoch_.sums = {name: sums[i, :, :n_components] for name, sums in epoch.sums.items()}
+        net.epoch_.sums = {"posterior": epoch.sums["posterior"][i, :, : net.module_.n_components]}
         net.notify("on_epoch_end", dataset_train=samples)
 
     def _noise(self, n_samples: int) -> Tensor:
