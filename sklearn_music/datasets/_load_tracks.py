@@ -84,7 +84,6 @@ def load_tracks(
     column = _check_columns(tracks, source)
     if "track_id" in tracks:
         tracks["track_id"] = _check_ids(tracks["track_id"], source)
-
     audio = {row: _resolve(value, folder) for row, value in enumerate(tracks[column])}
     if missing == "raise":
         _check_file_names(audio, column, source)

@@ -98,8 +98,7 @@ def make_music(
     data = pd.DataFrame(tracks, columns=["audio", "lyrics", "genre", "language"])
     # As objects: pandas' own text type would turn None into NaN.
     data["lyrics"] = pd.Series([lyrics for _, lyrics, *_ in tracks], dtype=object)
-    names = list(GENRES[:n_genres])
-    target = data["genre"].copy()
+    target, names = data["genre"].copy(), list(GENRES[:n_genres])
     return Bunch(data=data, target=target, target_names=names, sample_rate=sample_rate, DESCR=DESCR)
 
 
