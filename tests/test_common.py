@@ -1,8 +1,9 @@
-"""scikit-learn's own checks, on one table of instances."""
+"""scikit-learn's own checks, on a table of instances. The embedders are in `embedders.py`."""
 
 import pickle
 import warnings
 
+import embedders
 import joblib
 import numpy as np
 import pytest
@@ -13,17 +14,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sklearn_music
-from sklearn_music import (
-    VAE,
-    AudioEncoder,
-    BetaCVAE,
-    ConvVAE,
-    GenreEncoder,
-    LyricVectorizer,
-    SpectrogramExtractor,
-    TrackVAE,
-    VaDE,
-)
+from sklearn_music import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 
 
 class Statistics:
@@ -36,32 +27,23 @@ class Statistics:
         return "Statistics()"
 
 
-# Tiny nets and few epochs: the checks fit each instance some fifty times.
-INSTANCES = [
-    SpectrogramExtractor(n_mels=8),
-    SpectrogramExtractor("mfcc", n_mels=20, n_mfcc=5),
-    SpectrogramExtractor("chroma", n_fft=256),
-    SpectrogramExtractor(n_mels=8, pooling="stats"),
-    SpectrogramExtractor(n_mels=8, duration=0.01, n_jobs=2),
-    SpectrogramExtractor(n_mels=8, dtype="float16"),
-    AudioEncoder(Statistics()),
-    AudioEncoder(Statistics(), duration=0.01, n_jobs=2, dtype="float16"),
-    LyricVectorizer(),
-    GenreEncoder(),
-    GenreEncoder(min_frequency=2),
-    VAE(max_epochs=2),
-    VAE(2, max_epochs=3, hidden_layer_sizes=(), early_stopping=True, n_iter_no_change=1),
-    VAE(2, max_epochs=2, hidden_layer_sizes=[5], batch_size=7),
-    ConvVAE(2, max_epochs=2, channels=(2, 3)),
-    ConvVAE(2, max_epochs=2, image_shape=(1, 1), channels=(8,)),  # the rest are side features
-    TrackVAE(2, max_epochs=2, channels=(2, 3)),
-    TrackVAE(2, max_epochs=2, channels=(2,), window_frames=1, contrastive_weight=0, augmentation=0),
-    BetaCVAE(2, max_epochs=2),
-    BetaCVAE(2, max_epochs=2, condition_features=[0], encode_condition=True),
-    BetaCVAE(2, max_epochs=2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),
-    VaDE(2, max_epochs=2, hidden_layer_sizes=[5]),  # the mixture begins with the end
-    VaDE(3, n_components=3, pretrain_epochs=1, max_epochs=2, batch_size=20, n_init=1),
-]
+# The checks fit each instance some fifty times.
+EMBEDDERS = embedders.for_checks()
+INSTANCES = EMBEDDERS | {
+    "SpectrogramExtractor": SpectrogramExtractor(n_mels=8),
+    "SpectrogramExtractor, mfcc": SpectrogramExtractor("mfcc", n_mels=20, n_mfcc=5),
+    "SpectrogramExtractor, chroma": SpectrogramExtractor("chroma", n_fft=256),
+    "SpectrogramExtractor, stats": SpectrogramExtractor(n_mels=8, pooling="stats"),
+    "SpectrogramExtractor, workers": SpectrogramExtractor(n_mels=8, duration=0.01, n_jobs=2),
+    "SpectrogramExtractor, float16": SpectrogramExtractor(n_mels=8, dtype="float16"),
+    "AudioEncoder": AudioEncoder(Statistics()),
+    "AudioEncoder, workers, float16": AudioEncoder(
+        Statistics(), duration=0.01, n_jobs=2, dtype="float16"
+    ),
+    "LyricVectorizer": LyricVectorizer(),
+    "GenreEncoder": GenreEncoder(),
+    "GenreEncoder, rare genres": GenreEncoder(min_frequency=2),
+}
 pytestmark = [
     # Some checks fit with column names and transform without them, or the other way round.
     pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning"),
@@ -71,20 +53,18 @@ pytestmark = [
     pytest.mark.filterwarnings(r"ignore:Got image_shape=\(1, -1\)"),
     pytest.mark.filterwarnings("ignore:Each column of the spectrograms"),
 ]
-EMBEDDERS = [instance for instance in INSTANCES if hasattr(instance, "max_epochs")]
 
 
 def checks():
     """Yield each check of each instance. Of columns of text there is one: see test_lyrics.py."""
-    for instance in INSTANCES:
+    for name, instance in INSTANCES.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SkipTestWarning)
             found = list(estimator_checks_generator(instance, mark="xfail"))
         for estimator, check in found:
-            name = check.func.__name__
-            if name == "check_array_api_input":
+            if check.func.__name__ == "check_array_api_input":
                 continue  # for estimators that claim to take arrays of other libraries
-            yield pytest.param(estimator, check, id=f"{estimator}-{name}")
+            yield pytest.param(estimator, check, id=f"{name}-{check.func.__name__}")
 
 
 @pytest.mark.parametrize(("estimator", "check"), list(checks()))
@@ -92,7 +72,7 @@ def test_check_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("instance", INSTANCES, ids=str)
+@pytest.mark.parametrize("instance", INSTANCES.values(), ids=INSTANCES)
 @pytest.mark.parametrize(
     "check",
     [
@@ -109,16 +89,24 @@ def test_further_checks(instance, check):
 def test_every_public_estimator_is_checked():
     public = {getattr(sklearn_music, name) for name in sklearn_music.__all__}
     estimators = {cls for cls in public if isinstance(cls, type) and hasattr(cls, "fit")}
-    assert estimators == {type(instance) for instance in INSTANCES}
+    assert estimators == {type(instance) for instance in INSTANCES.values()}
 
 
-@pytest.mark.parametrize("instance", INSTANCES, ids=str)
+def test_every_embedder_is_in_the_table_by_its_name():
+    names = set(sklearn_music.embedding.__all__) - {"BaseEmbedder"}
+    assert embedders.EMBEDDERS.keys() == names
+    for table in (embedders.EMBEDDERS, embedders.VARIANTS, embedders.CHECKED_VARIANTS):
+        for name, embedder in table.items():
+            assert name.partition(",")[0] == type(embedder).__name__
+
+
+@pytest.mark.parametrize("instance", INSTANCES.values(), ids=INSTANCES)
 def test_all_but_the_first_parameter_are_keyword_only(instance):
     with pytest.raises(TypeError, match="positional"):
         type(instance)(None, None)
 
 
-@pytest.mark.parametrize("instance", EMBEDDERS, ids=str)
+@pytest.mark.parametrize("instance", EMBEDDERS.values(), ids=EMBEDDERS)
 @pytest.mark.parametrize("way", ["pickle", "joblib", "skops", "clone and fit"])
 def test_round_trips_give_the_same_embedding(instance, way, blobs, tmp_path):
     X, _ = blobs

@@ -1,11 +1,24 @@
 import numpy as np
 import pytest
+from embedders import EMBEDDERS, VARIANTS, make_embedder
 
 from sklearn_music.embedding.training import Trainer
 
 
 class Stop(Exception):
     """Ends a fit in the middle, as a crash would."""
+
+
+@pytest.fixture(params=EMBEDDERS)
+def embedder(request):
+    """One of each class. A module that needs other parameters sets them in a fixture of its own."""
+    return make_embedder(request.param)
+
+
+@pytest.fixture(params=[*EMBEDDERS, *VARIANTS])
+def any_embedder(request):
+    """One of each class, and the variants."""
+    return make_embedder(request.param)
 
 
 @pytest.fixture

@@ -9,32 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor, TrackVAE, VaDE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.embedding.training import _data
 
-EMBEDDERS = {
-    "VAE": VAE(3),
-    "ConvVAE": ConvVAE(3, image_shape=(2, 5), channels=(4, 8)),
-    "BetaCVAE": BetaCVAE(3, condition_features=[0, 1]),
-    "VaDE": VaDE(3, n_components=3, pretrain_epochs=2),
-}
 gpu = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
 ]
-
-
-@pytest.fixture(params=EMBEDDERS)
-def embedder(request):
-    return clone(EMBEDDERS[request.param]).set_params(random_state=0)
 
 
 def test_auto_device_is_resolved_in_fit_and_not_stored_back(blobs):
@@ -54,8 +42,8 @@ def test_a_net_fitted_on_a_gpu_loads_without_one(blobs):
 
 
 def test_mixed_precision_stays_near_single_precision(embedder, blobs):
-    X, _ = blobs
-    embedder.set_params(max_epochs=30, beta=0.1, device="cpu")
+    X = np.tile(blobs[0], 3) * np.linspace(0.5, 1.5, 30, dtype=np.float32)
+    embedder.set_params(n_components=3, max_epochs=20, batch_size=32, beta=0.1, device="cpu")
     exact = embedder.fit_transform(X)
     fast = embedder.set_params(amp=True).fit_transform(X)
     assert fast.dtype == np.float32
@@ -87,16 +75,16 @@ def test_out_of_memory_names_batch_size_and_device_and_loses_nothing(blobs):
     vae.set_params(hidden_layer_sizes=(8,)).fit(X)
 
 
-def test_a_net_is_freed_without_the_garbage_collector(embedder, blobs):
+def test_a_net_is_freed_without_the_garbage_collector(embedder, samples):
     """So many fits take no more memory than one."""
     if "early_stopping" in embedder.get_params():
         embedder.set_params(early_stopping=True)
-    embedder.set_params(max_epochs=1).fit(blobs[0])
+    embedder.fit(samples)
     network = weakref.ref(embedder.net_.module_)
     gc.collect()
     gc.disable()
     try:
-        embedder.fit(blobs[0])
+        embedder.fit(samples)
         assert network() is None
     finally:
         gc.enable()
@@ -145,12 +133,9 @@ class TestGPU:
         assert adjusted_rand_score(*clusters) > 0.9
 
     def test_every_embedder_fits_on_a_gpu(self, embedder, samples):
-        embedder.set_params(max_epochs=4, device="cuda").fit(samples[:, :10])
-        assert np.isfinite(embedder.score(samples[:, :10]))
-
-    def test_track_vae_fits_on_a_gpu(self, samples):
-        track = TrackVAE(3, image_shape=(4, 6), window_frames=3, channels=(4,), device="cuda")
-        assert np.isfinite(track.set_params(max_epochs=4).fit_transform(samples)).all()
+        embedder.set_params(max_epochs=4, device="cuda").fit(samples)
+        assert np.isfinite(embedder.score(samples))
+        assert np.isfinite(embedder.transform(samples)).all()
 
     def test_pickles_cross_over(self, blobs):
         X, _ = blobs

@@ -11,19 +11,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
 from sklearn_music.embedding.training import _data, _out_of_core
 
-FEW = {"max_epochs": 3, "batch_size": 16, "random_state": 0, "device": "cpu"}
-EMBEDDERS = {
-    "VAE": VAE(3, n_neighbors=3, **FEW),
-    "VAE, early stopping": VAE(3, early_stopping=True, n_iter_no_change=1, **FEW),
-    "VaDE": VaDE(2, n_components=3, pretrain_epochs=1, n_init=1, **FEW),
-    "ConvVAE": ConvVAE(3, image_shape=(4, 6), channels=(4,), **FEW),
-    "BetaCVAE": BetaCVAE(3, condition_features=[0, 3], **FEW),
-    "BetaCVAE, image": BetaCVAE(
-        3, condition_features=[0, 3], image_shape=(4, 6), channels=(4,), **FEW
-    ),
-    "TrackVAE": TrackVAE(3, image_shape=(4, 6), window_frames=3, channels=(4,), **FEW),
-    "TrackVAE, audio only": TrackVAE(3, image_shape=(5, 6), window_frames=3, channels=(4,), **FEW),
-}
+FEW = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "device": "cpu"}
 MISSING = [0, 7, 8, 30, 65]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -31,9 +19,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=EMBEDDERS)
-def embedder(request):
-    return clone(EMBEDDERS[request.param])
+@pytest.fixture
+def embedder(any_embedder):
+    return any_embedder.set_params(**FEW)
 
 
 @pytest.fixture

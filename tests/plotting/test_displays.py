@@ -1,6 +1,8 @@
 import builtins
 import sys
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -24,6 +26,7 @@ from sklearn_music import (
     LyricVectorizer,
     SpectrogramExtractor,
     TrackVAE,
+    plotting,
 )
 from sklearn_music.datasets import make_music
 from sklearn_music.pipelines import SkipMissing
@@ -41,6 +44,42 @@ HISTORY = [
     for epoch in (1, 2)
 ]
 IMAGE = (16, 44)
+
+
+class Entry(NamedTuple):
+    """What the tests need to know of a display."""
+
+    make: Callable  # from four labels, those of tracks or of groups, to a display not yet drawn
+    n_panels: int
+    shows_labels: bool
+
+
+IMAGES = np.ones((3, 4, 5))
+# A new display gets an entry.
+DISPLAYS = {
+    "ClusterCompositionDisplay": Entry(
+        lambda labels: ClusterCompositionDisplay(
+            pd.DataFrame([[1] * 4], columns=pd.Index(labels, name=labels[0]))
+        ),
+        1,
+        True,
+    ),
+    "LatentSpaceDisplay": Entry(
+        lambda labels: LatentSpaceDisplay(np.eye(4, 2), {labels[1]: labels}), 1, True
+    ),
+    "LatentTraversalDisplay": Entry(
+        lambda _: LatentTraversalDisplay(np.ones((2, 3, 4, 5)), [0, 1], [-1, 0, 1]), 6, False
+    ),
+    "ReconstructionDisplay": Entry(
+        lambda labels: ReconstructionDisplay(IMAGES, IMAGES, names=labels[:3]), 9, True
+    ),
+    "TrainingHistoryDisplay": Entry(lambda _: TrainingHistoryDisplay(HISTORY), 4, False),
+}
+
+
+@pytest.fixture(params=DISPLAYS)
+def entry(request):
+    return DISPLAYS[request.param]
 
 
 def mel():
@@ -69,6 +108,12 @@ def pipe(tracks):
 def shown(panel):
     """Return the spectrogram that a panel shows."""
     return panel.collections[0].get_array().reshape(IMAGE)
+
+
+def test_every_display_is_in_the_table_by_its_name():
+    assert DISPLAYS.keys() == set(plotting.__all__)
+    for name, entry in DISPLAYS.items():
+        assert type(entry.make(list("abcd"))).__name__ == name
 
 
 # LatentSpaceDisplay
@@ -172,26 +217,25 @@ def test_umap_is_optional(rng, monkeypatch):
 # Axes, and letters
 
 
-def test_axes_may_be_given(rng, pipe, tracks):
-    one_row = tracks[["audio"]][:1]
-    displays = [
-        (1, LatentSpaceDisplay(rng.standard_normal((4, 2)), {"genre": list("abab")}).plot),
-        (1, ClusterCompositionDisplay(pd.DataFrame([[1]])).plot),
-        (3, lambda ax: ReconstructionDisplay.from_estimator(pipe, one_row, ax=ax)),
-        (6, LatentTraversalDisplay(np.ones((2, 3, 4, 5)), [0, 1], [-1, 0, 1]).plot),
-        (4, TrainingHistoryDisplay(HISTORY).plot),
-    ]
-    for n_panels, plot in displays:
-        figure, ax = plt.subplots(1, n_panels)
-        display = plot(ax=ax)
-        assert display.figure_ is figure
-        assert np.ravel(display.ax_).tolist() == np.ravel(ax).tolist()
-        with pytest.raises(ValueError, match="one per panel"):
-            plot(ax=plt.subplots(1, n_panels + 1)[1])
-        plt.close("all")
+def check_axes(plot, n_panels):
+    figure, ax = plt.subplots(1, n_panels)
+    display = plot(ax=ax)
+    assert display.figure_ is figure
+    assert np.ravel(display.ax_).tolist() == np.ravel(ax).tolist()
+    with pytest.raises(ValueError, match="one per panel"):
+        plot(ax=plt.subplots(1, n_panels + 1)[1])
 
 
-def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+def test_axes_may_be_given(entry):
+    check_axes(entry.make(list("abab")).plot, entry.n_panels)
+
+
+def test_from_estimator_takes_axes(pipe, tracks):
+    one = tracks[["audio"]][:1]
+    check_axes(lambda ax: ReconstructionDisplay.from_estimator(pipe, one, ax=ax), 3)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(entry, monkeypatch):
     real_import = builtins.__import__
 
     def no_matplotlib(name, *args, **kwargs):
@@ -200,38 +244,24 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", no_matplotlib)
-    for display in (
-        LatentSpaceDisplay(np.ones((4, 2)), {"genre": list("abab")}),
-        ClusterCompositionDisplay(pd.DataFrame([[1]])),
-        ReconstructionDisplay(np.ones((1, 3, 4)), np.ones((1, 3, 4))),
-        LatentTraversalDisplay(np.ones((1, 1, 3, 4)), [0], [0]),
-        TrainingHistoryDisplay(HISTORY),
-    ):
-        with pytest.raises(ImportError, match=r"sklearn-music\[plot\]"):
-            display.plot()
-
-
-def bangla_displays():
-    labels = [*BANGLA, "rock"]
-    yield ClusterCompositionDisplay.from_predictions(pd.Series(labels, name=BANGLA[0]), range(4))
-    yield LatentSpaceDisplay(np.ones((4, 2)), {BANGLA[1]: labels}).plot()
-    images = np.ones((3, 4, 5))
-    yield ReconstructionDisplay(images, images, names=BANGLA).plot()
+    with pytest.raises(ImportError, match=r"sklearn-music\[plot\]"):
+        entry.make(list("abab")).plot()
 
 
 @pytest.mark.parametrize("cache", ["fresh", "older than the font"])
 def test_bangla_labels_render(monkeypatch, cache):
+    displays = [e.make([*BANGLA, "rock"]) for e in DISPLAYS.values() if e.shows_labels]
     manager = font_manager.fontManager
     if cache == "older than the font":
         old = [font for font in manager.ttflist if "DejaVu" in font.name]
         monkeypatch.setattr(manager, "ttflist", old)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for display in bangla_displays():
-            display.figure_.canvas.draw()
+        for display in displays:
+            display.plot().figure_.canvas.draw()
     messages = [str(warning.message) for warning in caught]
     if matplotlib.__version_info__ < (3, 11):
-        assert sum("can't join" in message for message in messages) == 3  # once per figure
+        assert sum("can't join" in message for message in messages) == len(displays)
         messages = [message for message in messages if "can't join" not in message]
     if any("Noto Sans Bengali" in message for message in messages):
         pytest.skip("no font for Bangla is installed (Debian: fonts-lohit-beng-bengali)")
