@@ -37,6 +37,9 @@ _N_BYTES = 2**30
 # Multiplications of a step's forward pass from which networks train no faster together on a CPU.
 _SMALL_STEP = 2**25
 
+# Weights of terms that are sums over latent components; others need equally many components.
+_SUMS = {"beta", "contrastive_weight"}
+
 # Copies of a network's weights and outputs that a step holds: gradients, moments, ...
 _N_COPIES = 8
 
@@ -59,14 +62,7 @@ class VmappedFits:
         return len(self._members)
 
     def add(self, embedder: Any, X: Any) -> str | None:
-        """Announce a fit.
-
-        Parameters
-        ----------
-        embedder : BaseEmbedder
-            Not fitted.
-        X : array-like of shape (n_samples, n_features)
-            What it will be fitted on.
+        """Announce a fit of an unfitted embedder on samples X.
 
         Returns
         -------
@@ -164,10 +160,9 @@ class _Member:
     @property
     def kind(self) -> tuple:
         """What networks that are trained together have in common."""
-        loss = self.settings["loss"]
         differ = {"beta", "kl_warmup", "lr"}
-        if not (loss["total_correlation"] or loss["free_bits"]):
-            differ.add("n_components")  # each component has a loss of its own
+        if not any(value for name, value in self.settings["loss"].items() if name not in _SUMS):
+            differ.add("n_components")
         common = {
             name: value
             for group in ("network", "loss", "training")
