@@ -1,19 +1,18 @@
 """Time a search whose networks are trained together beside scikit-learn's own, fit by fit.
 
 The grid is of 60 fits: four weights of the KL divergence, three seeds, five folds. Before the
-embedder is a StandardScaler, behind it KMeans; the score is the ARI of held-out rows.
+embedder is a StandardScaler, behind it KMeans; the score is the ARI of held-out samples.
 
 - GridSearchCV is scikit-learn's, of this library's embedder.
 - GridSearchCV, n_jobs=2: the same in two processes, which have been started before.
-- GridSearchCV, row by row: the same with torch's DataLoader, which is skorch's default. It is
-  what a search without this library's loader takes; there is nothing else to cache here.
+- GridSearchCV, DataLoader: the same with torch's loader, which is skorch's default.
 - BatchedGridSearchCV is this library's, by torch's threads in one process.
 
 They are run in turn, in an order drawn anew for each round, after a short one of each. A ratio is
 the median over the rounds of the time over that of GridSearchCV in the same round, with its
-range. Where others keep the cores busy, threads wait for one another, and processes for none.
+range. Measure on an idle machine: where others keep the cores busy, threads wait for one another.
 
-Usage: python benchmarks/bench_grid.py [--device cuda] [--networks dense conv] [--naive] [--quick]
+Usage: python benchmarks/bench_grid.py [--device cuda] [--data-loader] [--quick]
 """
 
 import argparse
@@ -30,38 +29,40 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.utils.data import DataLoader, Dataset
 
-from sklearn_music import VAE, ConvVAE
+from sklearn_music import VAE
 from sklearn_music.exceptions import PosteriorCollapseWarning
 from sklearn_music.model_selection import BatchedGridSearchCV
 
 
-class _RowByRow(Dataset):
-    def __init__(self, rows):
-        self.rows = rows
+class _SampleBySample(Dataset):
+    def __init__(self, samples):
+        self.samples = samples
 
     def __len__(self):
-        return len(self.rows)
+        return len(self.samples)
 
     def __getitem__(self, index):
-        row = self.rows.X[index]
-        if self.rows.positives is None:
-            return (row,), 0
-        which = torch.randint(self.rows.positives.shape[1], ())
-        return (row, self.rows.X[self.rows.positives[index, which]]), 0
+        x = self.samples.X[index]
+        if self.samples.positives is None:
+            return (x,), 0
+        which = torch.randint(self.samples.positives.shape[1], ())
+        return (x, self.samples.X[self.samples.positives[index, which]]), 0
 
 
-def row_by_row(embedder):
+def with_data_loader(embedder):
     """Return the embedder with torch's own loader, of a class derived from its own."""
 
-    class RowByRow(type(embedder)):
+    class WithDataLoader(type(embedder)):
         __init__ = type(embedder).__init__
 
         def _initialized_net(self, *args, **kwargs):
             net = super()._initialized_net(*args, **kwargs)
-            net.iterator_train = lambda rows, **options: DataLoader(_RowByRow(rows), **options)
+            net.iterator_train = lambda samples, **options: DataLoader(
+                _SampleBySample(samples), **options
+            )
             return net
 
-    return RowByRow(**embedder.get_params())
+    return WithDataLoader(**embedder.get_params())
 
 
 def search(kind, embedder, **kwargs):
@@ -77,13 +78,13 @@ def search(kind, embedder, **kwargs):
     return kind(pipe, grid, cv=5, **kwargs)
 
 
-def compare(title, X, y, embedder, *, n_rounds, n_jobs, naive):
+def compare(title, X, y, embedder, *, n_rounds, n_jobs, data_loader):
     """Run the searches in turn, and print their table."""
     searches = {"GridSearchCV": search(GridSearchCV, embedder)}
     if n_jobs > 1:
         searches[f"GridSearchCV, n_jobs={n_jobs}"] = search(GridSearchCV, embedder, n_jobs=n_jobs)
-    if naive:
-        searches["GridSearchCV, row by row"] = search(GridSearchCV, row_by_row(embedder))
+    if data_loader:
+        searches["GridSearchCV, DataLoader"] = search(GridSearchCV, with_data_loader(embedder))
     searches["BatchedGridSearchCV"] = search(BatchedGridSearchCV, embedder)
     for each in searches.values():
         # Of imports and processes that come with the first one.
@@ -97,7 +98,7 @@ def compare(title, X, y, embedder, *, n_rounds, n_jobs, naive):
             list(searches.values())[i].fit(X, y)
             in_round[i] = time.perf_counter() - start
     ratios = seconds / seconds[:, :1]
-    print(f"{title}: {len(X):,} rows, {X.shape[1]:,} columns, batches of {embedder.batch_size}\n")
+    print(f"{title}: {len(X):,} samples, {X.shape[1]} columns, batches of {embedder.batch_size}\n")
     print("| | seconds | over GridSearchCV's | times as fast |\n|---|---:|---:|---:|")
     for name, times, ratio in zip(searches, seconds.T, ratios.T, strict=True):
         median = np.median(ratio)
@@ -117,45 +118,34 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--threads", type=int, help="torch's own choice by default")
-    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="processes of a GridSearchCV; 1: none")
-    parser.add_argument("--networks", nargs="*", default=["dense"], help="dense, conv")
-    parser.add_argument("--naive", action="store_true", help="row by row too, which takes long")
+    parser.add_argument("--data-loader", action="store_true", help="with torch's loader too")
     parser.add_argument("--quick", action="store_true", help="only to see that it runs")
     args = parser.parse_args(argv)
     if args.quick:
-        args.rows, args.epochs, args.rounds = 200, 1, 1
+        args.samples, args.epochs, args.rounds = 200, 1, 1
     if args.threads:
         torch.set_num_threads(args.threads)
-    # Some epochs are too few to tell rows apart.
+    # Some epochs are too few to tell samples apart.
     warnings.simplefilter("ignore", PosteriorCollapseWarning)
 
     print(
         f"60 fits of {args.epochs} epochs, {args.rounds} rounds, device {args.device}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads\n"
     )
-    options = {"n_rounds": args.rounds, "n_jobs": args.jobs, "naive": args.naive}
-    common = {"max_epochs": args.epochs, "device": args.device}
-    if "dense" in args.networks:
-        X, y = make_blobs(args.rows, 60, centers=10, cluster_std=4, random_state=0)
-        compare(
-            "VAE, hidden layers of 256 and 256, 16 components",
-            X,
-            y,
-            VAE(16, hidden_layer_sizes=(256, 256), **common),
-            **options,
-        )
-    if "conv" in args.networks:
-        X, y = make_blobs(args.rows // 4, 32 * 64, centers=10, cluster_std=4, random_state=0)
-        compare(
-            "ConvVAE, images of 32 x 64, 16 components",
-            X,
-            y,
-            ConvVAE(16, image_shape=(32, 64), batch_size=16, **common),
-            **options,
-        )
+    X, y = make_blobs(args.samples, 60, centers=10, cluster_std=4, random_state=0)
+    compare(
+        "VAE, hidden layers of 256 and 256, 16 components",
+        X,
+        y,
+        VAE(16, hidden_layer_sizes=(256, 256), max_epochs=args.epochs, device=args.device),
+        n_rounds=args.rounds,
+        n_jobs=args.jobs,
+        data_loader=args.data_loader,
+    )
 
 
 if __name__ == "__main__":

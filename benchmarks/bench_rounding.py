@@ -32,7 +32,7 @@ from sklearn_music.exceptions import PosteriorCollapseWarning
 def fit_together(vae, X):
     """Fit a VAE beside one of another beta, however wide they are."""
     fits = VmappedFits()
-    with mock.patch.object(_vmap, "SMALL_STEP", np.inf):
+    with mock.patch.object(_vmap, "_SMALL_STEP", np.inf):
         reasons = [fits.add(each, X) for each in (vae, clone(vae).set_params(beta=2))]
     assert reasons == [None, None], reasons
     with fits.offered():

@@ -21,8 +21,7 @@ FOLDER = Path(__file__).parent
 COMMANDS = [
     ["bench_extraction.py"],
     ["bench_training.py", "--rounds", "3"],
-    ["bench_grid.py", "--naive", "--epochs", "10", "--rounds", "1"],
-    ["bench_grid.py", "--networks", "conv", "--epochs", "2", "--rounds", "1"],
+    ["bench_grid.py", "--data-loader", "--epochs", "10", "--rounds", "1"],
     ["bench_memory.py", "--embedders", "import only", "VAE(contrastive_weight=0)"],
     ["count_parameters.py"],
 ]

@@ -5,6 +5,7 @@ from latex2mathml.converter import convert
 from sphinx.pycode import ModuleAnalyzer
 
 import sklearn_music.metrics
+from sklearn_music.metrics._clustering import CLUSTERING_SCORES
 
 project = "sklearn_music"
 copyright = "The sklearn_music developers"
@@ -79,7 +80,8 @@ def _take_comment(app, what, name, obj, options, lines):
     """Document a constant by the comment above it, which Sphinx finds in its own module only."""
     if obj is sklearn_music.metrics.CLUSTERING_SCORERS:
         comments = ModuleAnalyzer.for_module("sklearn_music.metrics._clustering").find_attr_docs()
-        lines[:] = comments["", "CLUSTERING_SCORERS"]
+        names = [f"``{name}`` (`{s.function.__name__}`)" for name, s in CLUSTERING_SCORES.items()]
+        lines[:] = [*comments["", "CLUSTERING_SCORERS"], f"The scores: {', '.join(names)}.", ""]
 
 
 def _inline_formula(translator, node):

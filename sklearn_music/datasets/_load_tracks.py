@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
+from .._docstrings import shared
 from ..exceptions import AudioError
 from ..features.audio import check_waveform, file_stamp, read_audio
 from ..features.text import why_no_lyrics, words
 from ..features.workers import in_threads
+from ._docstrings import TEXTS
 from ._read_table import COLUMNS, as_table, check_names, read_table
 
 LONGEST_WORD = 30  # letters; a longer run is a line in a script that has no spaces
@@ -31,6 +33,7 @@ _CONSTRAINTS = {
 }
 
 
+@shared(TEXTS)
 def load_tracks(
     table: Any,
     audio_dir: str | os.PathLike[str] | None = None,
@@ -43,59 +46,20 @@ def load_tracks(
 
     Parameters
     ----------
-    table : str, os.PathLike or DataFrame
-        One track a row: a table of pandas, polars or pyarrow, or a CSV or TSV file (UTF-8, with a
-        header, in which only empty cells are missing values). Columns:
-
-        - `filename`: the audio file, relative to `audio_dir` or absolute.
-        - `audio`: if it is there, it replaces `filename`: paths, or waveforms.
-        - `track_id`: optional; different for each track. Read as text, so that "000002" stays.
-        - `lyrics`: optional; cleaned.
-        - `genre` and any others: optional; returned as they are.
-    audio_dir : str or os.PathLike, default=None
-        Folder of the audio files. If None, the folder of the table; for a DataFrame, the current
-        one.
-    missing : {"raise", "drop"}, default="raise"
-        What to do if audio files or their names are missing: raise an error, or drop these tracks
-        with a warning.
-    unreadable : {"raise", "drop"}, default=None
-        What to do if audio files can't be read: raise an error that lists them, or drop these
-        tracks with a warning. Each file is decoded as a whole, as only that finds truncated ones;
-        this takes about as long as one pass of a `SpectrogramExtractor`. None opens no file.
-    n_jobs : int, default=None
-        Number of files that are decoded at a time, in threads, if `unreadable` is not None.
+    {table}
+    {unreadable}
 
     Returns
     -------
-    tracks : DataFrame
-        A pandas table: `audio`, the absolute path of each file (str) or the waveform, then the
-        columns of `table`. Lyrics are str or None. The index is that of `table`, with gaps where
-        tracks are dropped. `attrs` holds
-
-        - "lyrics_cleaned": how many lyrics became None for each reason;
-        - "missing_files": the paths of the tracks dropped by `missing`, "" where there was none;
-        - "unreadable_files": a dict of the tracks dropped by `unreadable`, from the path to the
-          reason; a waveform is "row 3" (the first is 0) of the table.
+    {tracks}
 
     Raises
     ------
-    FileNotFoundError
-        If the table is missing, or audio files are and ``missing="raise"``.
-    AudioError
-        If audio files can't be read and ``unreadable="raise"``.
-    ValueError
-        If the table is no UTF-8 text, is empty, lacks a column or a file name, has two columns of
-        one of the names above, if a `track_id` is empty or occurs twice, or if no track is left.
+    {errors}
 
     Notes
     -----
-    Lyrics become None, for these reasons:
-
-    - "missing": empty, white space, or "NA", "None", "[No lyrics]" and the like;
-    - "instrumental": "[Instrumental]" and the like;
-    - "spreadsheet error": "#ERROR!", "#NAME?", "#REF!", "#VALUE!", "#N/A", ...;
-    - "no words": no letter in any script, such as "? ? ?", or notes and zero-width spaces;
-    - "one word": a single word, repeated or not, as speech recognition hears it in music.
+    {reasons}
 
     Examples
     --------
@@ -116,34 +80,44 @@ def load_tracks(
     {'spreadsheet error': 1}
     """
     validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="load_tracks")
-    if isinstance(table, (str, os.PathLike)):
-        path = Path(table).expanduser()
-        tracks, source, folder = read_table(path), str(path), Path(audio_dir or path.parent)
-    else:
-        tracks, source, folder = as_table(table), "the table", Path(audio_dir or "")
-    folder = Path(os.path.abspath(folder.expanduser()))
-    check_names(tracks.columns, source)
-    stripped = {name: name.strip() for name in tracks if isinstance(name, str)}
-    tracks = tracks.rename(columns={a: b for a, b in stripped.items() if b in COLUMNS})
+    tracks, source, folder = _read(table, audio_dir)
     column = _check_columns(tracks, source)
     if "track_id" in tracks:
         tracks["track_id"] = _check_ids(tracks["track_id"], source)
-
     audio = {row: _resolve(value, folder) for row, value in enumerate(tracks[column])}
     if missing == "raise":
         _check_file_names(audio, column, source)
     missing_files = _drop_missing(audio, folder, missing)
     unreadable_files = {} if unreadable is None else _drop_unreadable(audio, n_jobs, unreadable)
-
-    tracks = tracks.drop(columns="audio", errors="ignore").iloc[list(audio)].copy()
-    tracks.insert(0, "audio", pd.Series(list(audio.values()), index=tracks.index, dtype=object))
-    has_lyrics = "lyrics" in tracks
-    lyrics, cleaned = _clean_lyrics(tracks["lyrics"] if has_lyrics else [None] * len(tracks))
-    # As objects: pandas' own text type would turn None into NaN.
-    tracks["lyrics"] = pd.Series(lyrics, index=tracks.index, dtype=object)
-    tracks.attrs["lyrics_cleaned"] = cleaned if has_lyrics else {}
+    tracks = _assemble(tracks, audio)
     tracks.attrs["missing_files"] = missing_files
     tracks.attrs["unreadable_files"] = unreadable_files
+    return tracks
+
+
+def _read(table: Any, audio_dir: str | os.PathLike[str] | None) -> tuple[pd.DataFrame, str, Path]:
+    """Return the table, its name in messages, and the folder of the audio files."""
+    if isinstance(table, (str, os.PathLike)):
+        path = Path(table).expanduser()
+        tracks, source, folder = read_table(path), str(path), Path(audio_dir or path.parent)
+    else:
+        tracks, source, folder = as_table(table), "the table", Path(audio_dir or "")
+    check_names(tracks.columns, source)
+    stripped = {name: name.strip() for name in tracks if isinstance(name, str)}
+    tracks = tracks.rename(columns={a: b for a, b in stripped.items() if b in COLUMNS})
+    return tracks, source, Path(os.path.abspath(folder.expanduser()))
+
+
+def _assemble(tracks: pd.DataFrame, audio: dict[int, Any]) -> pd.DataFrame:
+    """Return the rows that have audio, with the audio first and clean lyrics."""
+    tracks = tracks.drop(columns="audio", errors="ignore").iloc[list(audio)].copy()
+    tracks.insert(0, "audio", pd.Series(list(audio.values()), index=tracks.index, dtype=object))
+    texts = tracks["lyrics"].tolist() if "lyrics" in tracks else []
+    reasons = [_why_no_lyric(text) for text in texts]
+    lyrics = [None if why else str(text) for text, why in zip(texts, reasons, strict=True)]
+    # As objects: pandas' own text type would turn None into NaN.
+    tracks["lyrics"] = pd.Series(lyrics or [None] * len(tracks), index=tracks.index, dtype=object)
+    tracks.attrs["lyrics_cleaned"] = dict(Counter(filter(None, reasons)).most_common())
     return tracks
 
 
@@ -285,13 +259,6 @@ def _lines(texts: list[str]) -> str:
 
 def _and_others(count: int) -> str:
     return f" and {count} more" if count > 0 else ""
-
-
-def _clean_lyrics(texts: Any) -> tuple[list[str | None], dict[str, int]]:
-    """Return the lyrics, None where a text is none, and how often for each reason."""
-    reasons = [_why_no_lyric(text) for text in texts]
-    lyrics = [None if why else str(text) for text, why in zip(texts, reasons, strict=True)]
-    return lyrics, dict(Counter(filter(None, reasons)).most_common())
 
 
 def _why_no_lyric(text: Any) -> str | None:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from .._docstrings import shared
 from ._composition import GENRES
+from ._docstrings import TEXTS
 from ._lyrics_text import write_lyrics
 from ._synthesis import render_track
 
@@ -38,6 +40,7 @@ _CONSTRAINTS = {
 }
 
 
+@shared(TEXTS)
 def make_music(
     n_tracks: int = 120,
     *,
@@ -51,55 +54,19 @@ def make_music(
 ) -> Bunch:
     """Make synthetic tracks: audio, lyrics, genre and language.
 
-    For tests and examples that run offline: results on them say nothing about real music. Genres
-    differ in tempo, chords, rhythm, instruments and mix, but overlap. `load_tracks` reads a table
-    of your own tracks.
+    {about}
 
     Parameters
     ----------
-    n_tracks : int, default=120
-        Number of tracks, half of them in English, half in Bangla.
-    n_genres : int, default=6
-        Number of genres, the first ones of "classical", "electronic", "folk", "hip hop", "pop"
-        and "rock". Each has the same number of tracks, to within one.
-    duration : float, default=5.0
-        Length of a track, in seconds.
-    sample_rate : int, default=22050
-        Samples per second, at least 1000.
-    crossover : float, default=0.15
-        Share of the tracks that sound like another genre than their own, between 0 and 1. Tempo,
-        chords, rhythm and lyrics stay those of their own. The larger, the harder is the task.
-    directory : str or os.PathLike, default=None
-        Folder to write the audio files to. It is created if needed, and files of the same names
-        are replaced. If None, the waveforms stay in memory.
-    format : {"wav", "flac"}, default="wav"
-        Format of the files. Both hold the same 16-bit samples, as do the waveforms in memory.
-    random_state : int, RandomState instance or None, default=None
-        Determines all tracks. None makes new ones, and leaves NumPy's global state alone.
+    {synthesis}
 
     Returns
     -------
-    music : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, with these attributes:
-
-        data : DataFrame of shape (n_tracks, 4)
-            Columns `audio` (the path of a file, or without `directory` a float32 array of shape
-            (n_samples,) between -1 and 1), `lyrics` (str; "[Instrumental]" for about 15 % of the
-            tracks, None for about 5 %), `genre` (str) and `language` ("en" or "bn").
-        target : Series of shape (n_tracks,)
-            The genre.
-        target_names : list of str
-            The `n_genres` genres, sorted.
-        sample_rate : int
-            Samples per second.
-        DESCR : str
-            A description of the data.
+    {music}
 
     Notes
     -----
-    With the defaults, ``KMeans(6, n_init=10)`` on the scaled mean and standard deviation of 20
-    MFCCs reaches an adjusted Rand index of .5 to .6, and between .3 and .7 from seed to seed, for
-    60 to 300 tracks of 3 to 15 seconds.
+    {difficulty}
 
     Examples
     --------
@@ -113,38 +80,33 @@ def make_music(
     (11025,)
     """
     validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="make_music")
-    if random_state is None:
-        # check_random_state(None) would draw from, and so advance, the global state.
-        random_state = np.random.RandomState(np.random.MT19937())
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    seed = _draw_seed(random_state)
     if directory is not None:
         directory = Path(os.path.abspath(directory))
         directory.mkdir(parents=True, exist_ok=True)
     n_samples = max(1, round(duration * sample_rate))
-    labels = _draw_labels(n_tracks, n_genres, crossover, seed)
-    audio, lyrics = [], []
-    for row, (genre, sound, language) in enumerate(labels):
+
+    def make_track(row: int, genre: str, sound: str, language: str) -> tuple:
         rng = np.random.default_rng([seed, row])
         lyric, sung = _make_lyrics(genre, language, rng)
         waveform = render_track(genre, sound, sung, n_samples, sample_rate, rng)
         path = None if directory is None else directory / f"track_{row:04d}.{format}"
-        audio.append(_store(waveform, sample_rate, path))
-        lyrics.append(lyric)
-    data = pd.DataFrame(
-        {
-            "audio": audio,
-            "lyrics": pd.Series(lyrics, dtype=object),  # pandas' text type would make None NaN
-            "genre": [genre for genre, _, _ in labels],
-            "language": [language for _, _, language in labels],
-        }
-    )
-    return Bunch(
-        data=data,
-        target=data["genre"].copy(),
-        target_names=list(GENRES[:n_genres]),
-        sample_rate=sample_rate,
-        DESCR=DESCR,
-    )
+        return _store(waveform, sample_rate, path), lyric, genre, language
+
+    labels = _draw_labels(n_tracks, n_genres, crossover, seed)
+    tracks = [make_track(row, *label) for row, label in enumerate(labels)]
+    data = pd.DataFrame(tracks, columns=["audio", "lyrics", "genre", "language"])
+    # As objects: pandas' own text type would turn None into NaN.
+    data["lyrics"] = pd.Series([lyrics for _, lyrics, *_ in tracks], dtype=object)
+    target, names = data["genre"].copy(), list(GENRES[:n_genres])
+    return Bunch(data=data, target=target, target_names=names, sample_rate=sample_rate, DESCR=DESCR)
+
+
+def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    if random_state is None:
+        # check_random_state(None) would draw from, and so advance, the global state.
+        random_state = np.random.RandomState(np.random.MT19937())
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _draw_labels(

@@ -207,7 +207,7 @@ class BaseEmbedder(FittedEmbedder):
             "free_bits": float(self.free_bits),
             "total_correlation": float(self.total_correlation),
         }
-        if self.image_shape is not None:
+        if self.image_shape is not None and hasattr(self, "auxiliary_weight"):
             settings["auxiliary_weight"] = float(self.auxiliary_weight)
         return settings
 

@@ -26,7 +26,7 @@ from ._bandwidth import (
 )
 from ._columns import stretch
 from ._docstrings import TRACKS
-from ._spectrogram_image import STATISTICS, Settings, compute_image, count_frames
+from ._spectrogram_image import FEATURES, STATISTICS, Feature, Settings, compute_image, count_frames
 from ._track_transformer import CACHE_VERSION, TrackTransformer
 from .audio import AnyPath, file_length
 from .workers import Failures, failures_of, joined_workers, or_error
@@ -133,7 +133,7 @@ class SpectrogramExtractor(TrackTransformer):
 
     _parameter_constraints: dict = {
         **TrackTransformer._parameter_constraints,
-        "feature": [StrOptions({"mel", "mfcc", "chroma"})],
+        "feature": [StrOptions(set(FEATURES))],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "n_mfcc": [Interval(Integral, 1, None, closed="left")],
         "n_chroma": [Interval(Integral, 1, None, closed="left")],
@@ -147,7 +147,7 @@ class SpectrogramExtractor(TrackTransformer):
 
     def __init__(
         self,
-        feature: Literal["mel", "mfcc", "chroma"] = "mel",
+        feature: Feature = "mel",
         *,
         sample_rate: int = 22050,
         n_mels: int = 128,
@@ -267,7 +267,7 @@ class SpectrogramExtractor(TrackTransformer):
 
     @property
     def _n_bands(self) -> int:
-        return {"mel": self.n_mels, "mfcc": self.n_mfcc, "chroma": self.n_chroma}[self.feature]
+        return int(getattr(self, FEATURES[self.feature].n_bands))
 
     @property
     def _n_features_out(self) -> int:
@@ -297,7 +297,7 @@ class SpectrogramExtractor(TrackTransformer):
         return Settings(
             feature=self.feature,
             sample_rate=int(self.sample_rate),
-            n_bands=int(self._n_bands),
+            n_bands=self._n_bands,
             n_mels=int(self.n_mels),
             n_fft=int(self.n_fft),
             hop_length=int(self.hop_length),

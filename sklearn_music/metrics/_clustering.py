@@ -1,7 +1,8 @@
 """Scores of a clustering against labels."""
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -171,24 +172,32 @@ class _ClusteringScorer(_Scorer):
         return super().__call__(estimator, X, y_true, sample_weight=sample_weight, **kwargs)
 
 
+class ClusteringScore(NamedTuple):
+    """A score of clusters against labels, and its heading in tables."""
+
+    heading: str
+    function: Callable[[Any, Any], float]
+
+
+# The scorers, the comparison, the report and the docs take the scores from here.
 CLUSTERING_SCORES = {
-    "purity": purity_score,
-    "nmi": normalized_mutual_info_score,
-    "ami": adjusted_mutual_info_score,
-    "ari": adjusted_rand_score,
+    "purity": ClusteringScore("purity", purity_score),
+    "nmi": ClusteringScore("NMI", normalized_mutual_info_score),
+    "ami": ClusteringScore("AMI", adjusted_mutual_info_score),
+    "ari": ClusteringScore("ARI", adjusted_rand_score),
 }
 
-#: Scorers for ``scoring=`` of a search or of `cross_validate`: purity, normalised and
-#: adjusted mutual information, adjusted Rand index. Each takes the clusters that the fitted
-#: pipeline predicts for the held-out tracks, so the clusterer needs `predict`. Tracks whose label
-#: is missing (None, NaN) are left out of the score, not of the training: count them by
-#: ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search turns
-#: into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing) count as
-#: one cluster. The scorers warn of label leakage if the encoder of a `BetaCVAE` is conditioned on
-#: what predicts y, or if a step is fitted with labels. `compare_embeddings` finds more of it.
+#: Scorers for ``scoring=`` of a search or of `cross_validate`, by name. Each takes the clusters
+#: that the fitted pipeline predicts for the held-out tracks, so the clusterer needs `predict`.
+#: Tracks whose label is missing (None, NaN) are left out of the score, not of the training: count
+#: them by ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search
+#: turns into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing)
+#: count as one cluster. The scorers warn of label leakage if the encoder of a `BetaCVAE` is
+#: conditioned on what predicts y, or if a step is fitted with labels. `compare_embeddings` finds
+#: more of it.
 CLUSTERING_SCORERS: dict[str, Any] = {
     # A search asks for the method first, with an error of its own if there is none; every
     # estimator has `fit`, which is never called: `_score` has refused the estimator by then.
-    name: _ClusteringScorer(score, 1, {}, ("predict", "fit"))
+    name: _ClusteringScorer(score.function, 1, {}, ("predict", "fit"))
     for name, score in CLUSTERING_SCORES.items()
 }

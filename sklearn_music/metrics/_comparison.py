@@ -27,14 +27,12 @@ from .._tables import as_labels, as_pandas, by_name, drop_unlabelled, is_present
 from ._clustering import CLUSTERING_SCORES
 from ._docstrings import TEXTS
 from .leakage import find_telling_columns, measure_leakage
-from .reference_space import ReferenceSpace
+from .reference_space import ReferenceSpace, score_headings
 
 _CHANCE, _RAW, _PCA = _BASELINES = ("chance", "raw features", "PCA")
 
 # As many as the embedders have by default.
 _N_COMPONENTS = 16
-
-_SCORES = [*CLUSTERING_SCORES, "silhouette"]
 
 _MARK = "⚠ label leakage"
 
@@ -50,6 +48,7 @@ _CONSTRAINTS = {
 }
 
 
+@shared({"names_of_scores": ", ".join(f"``{name}``" for name in CLUSTERING_SCORES)})
 @shared(TEXTS)
 def compare_embeddings(
     estimators: dict[str, Any],
@@ -270,7 +269,7 @@ def _summarize(rows, n_seeds):
     half_widths = groups.sem() * student_t.ppf(0.975, max(1, n_seeds - 1))
     table = means.join(half_widths.add_suffix("_ci"))
     table["n_missing"] = groups["n_missing"].max()
-    order = ["n_missing"] + [column for name in _SCORES for column in (name, f"{name}_ci")]
+    order = ["n_missing"] + [c for name in score_headings() for c in (name, f"{name}_ci")]
     return table[order].reset_index()
 
 
@@ -300,8 +299,8 @@ def format_comparison(scores: pd.DataFrame) -> str:
     >>> from sklearn_music.metrics import compare_embeddings, format_comparison
     >>> iris = load_iris()
     >>> print(format_comparison(compare_embeddings({}, iris.data, iris.target, n_seeds=2)))
-    | target | embedding | k | purity | NMI | AMI | ARI | silhouette |
-    |---|---|---:|---:|---:|---:|---:|---:|
+    | target | embedding | k | purity | NMI | ...
+    |---|---|---:|---:|---:|...
     | target | chance | 3 | ...
     | target | raw features | 3 | 0.833 ± 0.000 | ...
     | target | PCA | 3 | 0.833 ± 0.000 | ...
@@ -315,14 +314,15 @@ def format_comparison(scores: pd.DataFrame) -> str:
             f"Got silhouettes in {len(spaces)} spaces ({'; '.join(spaces)}), which can't be "
             "compared: format each comparison by itself, or give all of them the same features."
         )
+    headings = score_headings()
     lines = [
-        "| target | embedding | k | purity | NMI | AMI | ARI | silhouette |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        f"| target | embedding | k | {' | '.join(headings.values())} |",
+        f"|---|---|---:|{'---:|' * len(headings)}",
     ]
     for _, row in scores.sort_values("target", kind="stable").iterrows():
         embedding = f"{row['embedding']} {_MARK}" if row["leakage"] else row["embedding"]
         label = [_in_table(row["target"]), _in_table(embedding), str(row["n_clusters"])]
-        cells = [_cell(row[name], row[f"{name}_ci"]) for name in _SCORES]
+        cells = [_cell(row[name], row[f"{name}_ci"]) for name in headings]
         lines.append("| " + " | ".join(label + cells) + " |")
     lines += ["", f"Silhouettes are measured in one space: {spaces[0]}.", *_footnotes(scores)]
     return "\n".join(lines)

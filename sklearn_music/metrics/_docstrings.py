@@ -95,9 +95,10 @@ Returns
 scores : DataFrame
     One row per embedding and target. Columns: ``embedding``, ``target``, ``leakage``,
     ``n_clusters``, ``n_tracks`` (with a label), ``n_missing`` (tracks without a latent vector);
-    the means over the seeds of ``purity``, ``nmi``, ``ami``, ``ari`` and ``silhouette``, and
-    as ``purity_ci`` and so on half the width of their 95 % intervals (Student's t);
-    ``n_seeds``; and ``silhouette_space``, the name of the plain features.
+    the means over the seeds of
+    {names_of_scores}
+    and ``silhouette``, and as ``purity_ci`` and so on half the width of their 95 % intervals
+    (Student's t); ``n_seeds``; and ``silhouette_space``, the name of the plain features.
 
 Raises
 ------

@@ -78,9 +78,18 @@ class ReferenceSpace:
             "n_clusters": n_clusters,
             "n_tracks": len(known),
             "n_missing": int(np.sum(~present)),
-            **{name: score(known, clusters[rows]) for name, score in CLUSTERING_SCORES.items()},
+            **{
+                name: score.function(known, clusters[rows])
+                for name, score in CLUSTERING_SCORES.items()
+            },
             "silhouette": self.silhouette(clusters, present),
         }
+
+
+def score_headings() -> dict[str, str]:
+    """Return the name of each score that `ReferenceSpace.scores` takes, and its heading."""
+    headings = {name: score.heading for name, score in CLUSTERING_SCORES.items()}
+    return headings | {"silhouette": "silhouette"}
 
 
 def pooled_mfccs(extractor: SpectrogramExtractor | None = None) -> Pipeline:

@@ -196,13 +196,13 @@ class _Plan:
 
     def announce(self, X: Any, y: Any, splits: list) -> Counter[str]:
         """Announce the fits; return how many networks are trained separately, by the reason."""
+        reasons: Counter[str] = Counter()
         self.memory.is_open = True
-        reasons = [
-            candidate.reason or self._announce(candidate, X, y, train)
-            for candidate, (train, _) in product(self.candidates, splits)
-        ]
+        for candidate, (train, _) in product(self.candidates, splits):
+            if reason := candidate.reason or self._announce(candidate, X, y, train):
+                reasons[reason] += 1
         self.memory.is_open = False
-        return Counter(reason for reason in reasons if reason is not None)
+        return reasons
 
     def _announce(self, candidate: _Candidate, X: Any, y: Any, train: Any) -> str | None:
         from ..embedding.training import fingerprint

@@ -12,7 +12,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Grid search whose networks are trained together.
 
     Use it in place of GridSearchCV if the embedder is a `VAE`, or a `BetaCVAE` without
-    `image_shape`, on up to a few thousand columns: many small networks train faster together. The
+    `image_shape`, on up to some hundred columns: many small networks train faster together. The
     scores equal those of GridSearchCV up to rounding in float32, which a long training amplifies
     (see Notes).
 

@@ -25,6 +25,7 @@ from .. import __version__
 from .._inspection import fitted_with_labels, is_embedder, iter_estimators
 from .._tables import as_pandas, readable
 from ..features import SpectrogramExtractor
+from ..metrics.reference_space import score_headings
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
@@ -239,6 +240,7 @@ class ClusterReport:
             missing=found.missing,
             legends=legends,
             scores=scores,
+            headings=score_headings(),
             this=THIS,
             features=plain[1],
             n_seeds=self.n_seeds,

@@ -94,6 +94,7 @@ def test_the_key_holds_each_parameter_or_a_reason_is_given(
     assert path(X, random_state=np.random.RandomState(0)) == first
     for name in embedder.get_params(deep=False):
         if name not in NOT_IN_CHECKPOINT_KEY:
+            assert name in OTHER, f"{name} is new: give it another value in OTHER."
             assert path(X, **{name: OTHER[name]}) != first, name
     for others in ({"random_state": 1}, {"random_state": None}):
         assert path(X, **others) != first

@@ -22,6 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn_music import VAE, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError, AudioNotFoundError
 
+FEATURES = ["mel", "mfcc", "chroma"]
+
 
 def librosa_image(path, feature, *, duration, offset=0.0, n_fft=2048, hop_length=512):
     """What a user would write with librosa alone."""
@@ -37,7 +39,7 @@ def librosa_image(path, feature, *, duration, offset=0.0, n_fft=2048, hop_length
     return librosa.feature.chroma_stft(y=y, **frames)
 
 
-@pytest.mark.parametrize("feature", ["mel", "mfcc", "chroma"])
+@pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize(
     ("name", "rate", "channels"),
     [
@@ -68,7 +70,7 @@ def test_equals_librosa_for_other_frames(write_tone, n_fft, hop_length):
     np.testing.assert_allclose(image, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("feature", ["mel", "mfcc", "chroma"])
+@pytest.mark.parametrize("feature", FEATURES)
 def test_a_short_track_is_padded_with_silence(write_tone, feature):
     """Whether the stretch is given, or is that of a longer track."""
     short, long = write_tone("a.wav", seconds=0.7), write_tone("b.wav", seconds=2)
@@ -162,7 +164,7 @@ def test_the_number_of_frames_is_librosas(noise):
 @settings(max_examples=25)
 @given(
     noise=NOISES,
-    feature=st.sampled_from(["mel", "mfcc", "chroma"]),
+    feature=st.sampled_from(FEATURES),
     pooling=st.sampled_from([None, "stats"]),
     n_more=st.integers(0, 6000),
 )
@@ -272,7 +274,7 @@ def test_any_waveform_gives_finite_numbers(n_samples, n_fft, hop_length, pooling
     assert len(extractor.get_feature_names_out()) == images.shape[1]
 
 
-@pytest.mark.parametrize("feature", ["mel", "mfcc", "chroma"])
+@pytest.mark.parametrize("feature", FEATURES)
 def test_a_silent_track_gives_finite_numbers(feature):
     assert np.isfinite(SpectrogramExtractor(feature).fit_transform(np.zeros((1, 22050)))).all()
 

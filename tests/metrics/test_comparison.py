@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn_music import VAE, BetaCVAE, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.metrics import compare_embeddings, format_comparison
+from sklearn_music.metrics._clustering import CLUSTERING_SCORES, ClusteringScore
 
 BASELINES = ["chance", "raw features", "PCA"]
 
@@ -448,7 +449,19 @@ def test_any_name_of_a_target(blobs, name):
     scores = compare_embeddings({}, X, {name: y, "other": y[::-1]}, n_seeds=1)
     assert scores["target"].unique().tolist() == [str(name), "other"]
     lines = [line for line in format_comparison(scores).splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in lines} == {9}
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_a_new_score_is_one_entry(blobs, monkeypatch):
+    X, y = blobs
+    one = ClusteringScore("one", lambda labels, clusters: 1.0)
+    monkeypatch.setitem(CLUSTERING_SCORES, "one", one)
+    scores = compare_embeddings({}, X, y, n_seeds=2)
+    assert scores["one"].tolist() == [1, 1, 1]
+    header, ruler, *rows = format_comparison(scores).splitlines()[:5]
+    cells = [line.strip("|").split("|") for line in (header, ruler, *rows)]
+    assert {len(row) for row in cells} == {9}
+    assert [row[-2] for row in cells] == [" one ", "---:", *[" 1.000 ± 0.000 "] * 3]
 
 
 def test_labels_of_any_text(blobs):

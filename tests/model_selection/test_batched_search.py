@@ -386,19 +386,19 @@ def test_memory_that_is_too_small(blobs, trained_separately, monkeypatch, capsys
 def test_no_warning_where_some_are_trained_together_or_nothing_is_trained(blobs, capsys):
     X, y = blobs
     pipe = pipeline(VAE(2, **SETTINGS))
-    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
-    grid = {"vae": [VAE(2, **SETTINGS), vade, PCA(2)]}
+    stopped = VAE(2, **SETTINGS, early_stopping=True)
+    grid = {"vae": [VAE(2, **SETTINGS), stopped, PCA(2)]}
     BatchedGridSearchCV(pipe, grid, scoring="adjusted_rand_score", cv=2, verbose=1).fit(X, y)
     printed = capsys.readouterr().out
     assert "Training 2 networks together" in printed
-    assert "Training 2 separately: a VaDE" in printed
+    assert "Training 2 separately: early_stopping" in printed
     assert "Training 2 separately: no embedder" in printed
     BatchedGridSearchCV(KMeans(n_init=1), {"n_clusters": [2, 3]}, cv=2).fit(X)
 
 
 def test_wide_networks_give_exactly_the_scores_of_a_grid_search(blobs, monkeypatch):
     X, y = blobs
-    monkeypatch.setattr(_vmap, "SMALL_STEP", 1)
+    monkeypatch.setattr(_vmap, "_SMALL_STEP", 1)
     plain, together = search_both(
         pipeline(VAE(2, **SETTINGS)),
         {"vae__beta": [0.1, 4]},

@@ -32,6 +32,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn_music import VAE, BetaCVAE, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.datasets import make_music
 from sklearn_music.exceptions import AudioError
+from sklearn_music.metrics.reference_space import score_headings
 from sklearn_music.report import ClusterReport
 from sklearn_music.report._media import embed
 
@@ -252,6 +253,7 @@ def test_what_the_page_says(path, tracks):
         for target in ("genre", "language"):
             assert re.search(rf"{target} {row} [236] 24 \d\.\d{{3}} ", text), (target, row)
     assert "⚠" not in text
+    assert f"k tracks {' '.join(score_headings().values())} genre" in text
     assert "Reconstructions" in text
     assert "Training VAE" in text
 

@@ -54,12 +54,19 @@ def _fits(X: Tensor, device: torch.device) -> bool:
 class Batches:
     """Batches as slices of one tensor: nothing is collated sample by sample."""
 
-    def __init__(self, dataset: Samples, batch_size: int, shuffle: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Samples,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
         self.samples = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.generator = generator
 
-    def orders(self, generator: torch.Generator | None = None) -> list[Tensor]:
+    def orders(self) -> list[Tensor]:
         """Draw the order of the samples, and a positive of each if there are any.
 
         Samples that memory can't hold are read in runs: some, drawn at random, are read at a
@@ -71,15 +78,15 @@ class Batches:
             n_buffered = self._n_buffered()
             if n > n_buffered:
                 runs = order.split(max(1, n_buffered // _N_RUNS))
-                which = torch.randperm(len(runs), generator=generator)
+                which = torch.randperm(len(runs), generator=self.generator)
                 order = torch.cat([runs[run] for run in which])
             parts = order.split(n_buffered)
             order = torch.cat(
-                [part[torch.randperm(len(part), generator=generator)] for part in parts]
+                [part[torch.randperm(len(part), generator=self.generator)] for part in parts]
             )
         if self.samples.positives is None:
             return [order]
-        which = torch.randint(self.samples.positives.shape[1], (n,), generator=generator)
+        which = torch.randint(self.samples.positives.shape[1], (n,), generator=self.generator)
         return [order, self.samples.positives[order, which]]
 
     def _n_buffered(self) -> int:

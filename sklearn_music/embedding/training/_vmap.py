@@ -26,7 +26,7 @@ from torch.func import functional_call, vmap
 from ...exceptions import DivergenceError
 from ..nn import DenseModule, LossOutput, VAEModule
 from ._data import Batches, Samples
-from ._device import SMALL_STEP, entropy, resolve_device, torch_state
+from ._device import entropy, resolve_device, torch_state
 from ._handover import offering
 from ._out_of_core import is_out_of_core
 from ._trainer import Epoch, Summary, Trainer, summarize
@@ -34,8 +34,13 @@ from ._trainer import Epoch, Summary, Trainer, summarize
 # Memory of a CPU for the networks trained together, in bytes; of a GPU it is half of what is free.
 _N_BYTES = 2**30
 
-# Copies of a network's weights, and of its layers' outputs, that a step holds: the weights twice,
-# the gradients, two moments of the optimizer, and intermediate results.
+# Multiplications of a step's forward pass from which networks train no faster together on a CPU.
+_SMALL_STEP = 2**25
+
+# Weights of terms that are sums over latent components; others need equally many components.
+_SUMS = {"beta", "contrastive_weight"}
+
+# Copies of a network's weights and outputs that a step holds: gradients, moments, ...
 _N_COPIES = 8
 
 
@@ -57,14 +62,7 @@ class VmappedFits:
         return len(self._members)
 
     def add(self, embedder: Any, X: Any) -> str | None:
-        """Announce a fit.
-
-        Parameters
-        ----------
-        embedder : BaseEmbedder
-            Not fitted.
-        X : array-like of shape (n_samples, n_features)
-            What it will be fitted on.
+        """Announce a fit of an unfitted embedder on samples X.
 
         Returns
         -------
@@ -133,23 +131,12 @@ def _key(embedder: Any, samples: str | None) -> str | None:
     return fingerprint(type(embedder), embedder.get_params(deep=False), samples)
 
 
-class _Batches(Batches):
-    """Batches in an order that is drawn from a generator of their own."""
-
-    def __init__(self, dataset: Samples, batch_size: int, generator: torch.Generator) -> None:
-        super().__init__(dataset, batch_size, shuffle=True)
-        self.generator = generator
-
-    def orders(self, generator: torch.Generator | None = None) -> list[Tensor]:
-        return super().orders(self.generator)
-
-
 class _Member:
     """A fit to come."""
 
     net: Trainer
     summary: Summary
-    batches: _Batches
+    batches: Batches
     noise_generator: torch.Generator
 
     def __init__(self, embedder: Any, X: Any) -> None:
@@ -173,10 +160,9 @@ class _Member:
     @property
     def kind(self) -> tuple:
         """What networks that are trained together have in common."""
-        loss = self.settings["loss"]
         differ = {"beta", "kl_warmup", "lr"}
-        if not (loss["total_correlation"] or loss["free_bits"]):
-            differ.add("n_components")  # each component has a loss of its own
+        if not any(value for name, value in self.settings["loss"].items() if name not in _SUMS):
+            differ.add("n_components")
         common = {
             name: value
             for group in ("network", "loss", "training")
@@ -200,7 +186,7 @@ class _Member:
         if self.key is None:
             return "parameters that can't be pickled"
         # A dense network multiplies each sample by each weight.
-        if self.device.type == "cpu" and self.batch_size * self.n_weights >= SMALL_STEP:
+        if self.device.type == "cpu" and self.batch_size * self.n_weights >= _SMALL_STEP:
             return "networks this wide train no faster together on a CPU"
         return None
 
@@ -214,7 +200,7 @@ class _Member:
         if self.device.type != "cpu":
             self.noise_generator = torch.Generator(self.device).manual_seed(seed)
         samples = Samples(self.X, self.device, positives)
-        self.batches = _Batches(samples, self.batch_size, generator)
+        self.batches = Batches(samples, self.batch_size, shuffle=True, generator=generator)
 
 
 def _chunks(members: list[_Member]) -> list[list[_Member]]:
@@ -281,7 +267,7 @@ class _Loss(nn.Module):
         self, batch: list[Tensor], noise: Tensor, beta: Tensor
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         outputs = self.module(*batch, noise=noise)
-        output = self.module.loss(outputs, kl_weight=beta, n_samples=self.n_samples)
+        output = self.module.loss(outputs, beta, self.n_samples)
         return output.loss, output.terms, output.sums
 
 
@@ -307,7 +293,7 @@ class _Stack:
             weight = self.zeros(len(members), *own[members.index(widest)].shape)
             for part, member, values in zip(weight, members, own, strict=True):
                 part[self._mask(part, values, member.n_components)] = values.detach().flatten()
-            self.weights.append(_transposed(weight).contiguous())
+            self.weights.append(weight)
 
         # The members from a to b with the same learning rate.
         self.blocks = []
@@ -316,10 +302,8 @@ class _Stack:
             b = a + len(list(block))
             self.blocks.append((a, b, lr, [weight[a:b] for weight in self.weights]))
             a = b
-        self.optimizer = type(self.net.optimizer_)(
-            [{"params": weights, "lr": lr} for _, _, lr, weights in self.blocks],
-            **self.net.optimizer_.defaults,
-        )
+        groups = [{"params": weights, "lr": lr} for _, _, lr, weights in self.blocks]
+        self.optimizer = type(self.net.optimizer_)(groups, **self.net.optimizer_.defaults)
 
     def train(self, stop: threading.Event) -> list[_Member]:
         """Train all members, and return those that did not diverge."""
@@ -351,7 +335,9 @@ class _Stack:
             batch = [torch.stack(parts) for parts in zip(*(x for x, _ in batches), strict=True)]
             noise = self._noise(batch[0].shape[1])
             weights = [weight.detach().requires_grad_() for weight in self.weights]
-            loss, terms, sums = vmap(self._member_loss)(weights, batch, noise, beta)
+            by_name = dict(zip(self.names, weights, strict=True))
+            call = vmap(partial(functional_call, self.loss))
+            loss, terms, sums = call(by_name, (batch, noise, beta))
             gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
             for a, b, _, views in self.blocks:
                 for view, gradient in zip(views, gradients, strict=True):
@@ -366,10 +352,6 @@ class _Stack:
         epoch.sums = {name: values.cpu() for name, values in epoch.sums.items()}
         return epoch
 
-    def _member_loss(self, weights: list[Tensor], *args: Any) -> tuple[Tensor, dict, dict]:
-        weights = [weight.mT if weight.dim() == 2 else weight for weight in weights]
-        return functional_call(self.loss, dict(zip(self.names, weights, strict=True)), args)
-
     def _log(self, net: Trainer, epoch: Epoch, i: int, samples: Samples) -> None:
         """Write the history of a member's epoch as skorch does, and end the epoch."""
         terms = {name: term[i] for name, term in epoch.terms.items()}
@@ -377,9 +359,8 @@ class _Stack:
         net.history.record_batch("train_loss", terms.pop("train_loss").item() / self.n_samples)
         net.history.record_batch("train_batch_size", self.n_samples)
         net.history.record("train_batch_count", -(-self.n_samples // net.batch_size))
-        n_components = net.module_.n_components
         net.epoch_.terms = terms
-        net.epoch_.sums = {name: sums[i, :, :n_components] for name, sums in epoch.sums.items()}
+        net.epoch_.sums = {"posterior": epoch.sums["posterior"][i, :, : net.module_.n_components]}
         net.notify("on_epoch_end", dataset_train=samples)
 
     def _noise(self, n_samples: int) -> Tensor:
@@ -395,12 +376,11 @@ class _Stack:
         """Give a member's net its weights and the moments of its optimizer."""
         a, _, _, views = next(block for block in self.blocks if block[0] <= i < block[1])
         for own, view in zip(member.net.module_.parameters(), views, strict=True):
-            view, state = _transposed(view), self.optimizer.state.get(view, {})
             mask = self._mask(view[0], own, member.n_components)
             own.copy_(view[i - a][mask].view_as(own))
             member.net.optimizer_.state[own] = {
-                name: _transposed(value)[i - a][mask].view_as(own) if value.dim() else value.clone()
-                for name, value in state.items()
+                name: value[i - a][mask].view_as(own) if value.dim() else value.clone()
+                for name, value in self.optimizer.state.get(view, {}).items()
             }
 
     def _mask(self, weight: Tensor, own: Tensor, n_components: int) -> Tensor:
@@ -413,8 +393,3 @@ class _Stack:
             # The decoder's first layer takes the components, then the condition.
             mask[:, n_components : self.n_components] = False
         return mask
-
-
-def _transposed(weight: Tensor) -> Tensor:
-    """Return matrices transposed: their gradients come so, and needn't be copied."""
-    return weight.mT if weight.dim() == 3 else weight
