@@ -11,19 +11,21 @@ from typing import Any, Self
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
     TransformerMixin,
     clone,
     is_clusterer,
 )
-from sklearn.dummy import DummyClassifier
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from .._inspection import is_embedder, named_estimators
 
@@ -106,12 +108,11 @@ class BatchedSearch(BaseSearchCV):
         has_score = self.error_score != "raise" and not np.isnan(self.error_score)
         if has_score or not is_clusterer(self.estimator):
             return
-        one_cluster = DummyClassifier(strategy="constant", constant=0).fit([[0]], [0])
         scorers, _ = self._get_scorers()
         for scorer in getattr(scorers, "_scorers", {"score": scorers}).values():
-            if isinstance(scorer, _BaseScorer):
+            if isinstance(scorer, _BaseScorer) and scorer._response_method == "predict":
                 for _, test in splits:
-                    scorer(one_cluster, _take(X, test), _take(y, test))
+                    scorer(_OneCluster(), _take(X, test), _take(y, test))
 
     def _report(self, plan: "_Plan", reasons: Counter[str]) -> None:
         """Say what is trained together, what is not, and why."""
@@ -180,6 +181,19 @@ class _Candidate(dict):
 def _embedders(estimator: Any) -> list[str]:
     """Return the names of the embedders in an estimator, or in a parameter's value."""
     return [name for name, part in named_estimators(estimator).items() if is_embedder(part)]
+
+
+class _OneCluster(ClusterMixin, BaseEstimator):
+    """Stands in for a fitted clusterer: all samples are in one cluster."""
+
+    def fit(self, X: Any, y: Any = None) -> "_OneCluster":
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        return np.zeros(_num_samples(X), dtype=int)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
 
 class _Plan:

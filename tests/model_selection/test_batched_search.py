@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
@@ -561,3 +561,19 @@ def test_steps_that_work_in_place(blobs):
         for search in (GridSearchCV, BatchedGridSearchCV)
     ]
     np.testing.assert_allclose(*scores, rtol=1e-4)
+
+
+def test_scorers_are_asked_before_the_training_without_a_warning(blobs):
+    X, y = blobs
+    scoring = {
+        **CLUSTERING_SCORERS,
+        "proba": make_scorer(mean_proba, response_method="predict_proba"),
+    }
+    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
+    search_both(
+        vade, {"beta": [0.1, 1]}, X, y, scoring=scoring, cv=2, why_separately="a VaDE is always"
+    )
+
+
+def mean_proba(labels, proba):
+    return proba.max(axis=1).mean()

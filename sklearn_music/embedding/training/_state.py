@@ -96,8 +96,11 @@ class Checkpoint(Callback):
             state["cuda_random"] = torch.cuda.get_rng_state(net.device).numpy()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(f".{os.getpid()}")
-        joblib.dump(state, unfinished)
-        os.replace(unfinished, self.path)
+        try:
+            joblib.dump(state, unfinished)
+            os.replace(unfinished, self.path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the file: the fit is finished."""
