@@ -109,9 +109,14 @@ def train_network(
 
 
 def _hold_out(embedder: "BaseEmbedder", X: Any) -> list[Any]:
-    parts = train_test_split(
-        np.arange(len(X)), test_size=embedder.validation_fraction, random_state=embedder._seed
-    )
+    share = embedder.validation_fraction
+    if not 0 < np.ceil(share * len(X)) < len(X):
+        raise ValueError(
+            f"Got n_samples={len(X)}, of which early_stopping can't hold out "
+            f"validation_fraction={share} and train on others: lower it, pass more samples, or use "
+            "early_stopping=False."
+        )
+    parts = train_test_split(np.arange(len(X)), test_size=share, random_state=embedder._seed)
     return [take(X, np.sort(part)) for part in parts]
 
 

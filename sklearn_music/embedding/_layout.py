@@ -62,7 +62,8 @@ class Layout:
         if len(self.condition):
             columns = np.concatenate([self.inputs, self.condition])
             X = X[:, columns]
-        check_nan(X, self.n_needed, self.n_auxiliary, columns)
+        what = "columns" if self.image_shape is None else "pixels"
+        check_nan(X, self.n_needed, self.n_auxiliary, columns, what)
         return X
 
     def restore(self, inputs: NDArray, condition: NDArray) -> NDArray[np.float32]:
@@ -87,7 +88,11 @@ def is_nan(x: Any) -> Any:
 
 
 def check_nan(
-    X: NDArray, n_needed: int, n_optional: int = 0, columns: NDArray | None = None
+    X: NDArray,
+    n_needed: int,
+    n_optional: int = 0,
+    columns: NDArray | None = None,
+    what: str = "columns",
 ) -> None:
     """Raise a ValueError where a sample is NaN in part.
 
@@ -101,6 +106,8 @@ def check_nan(
         Number of columns behind them that may be NaN. The others may be where the first are.
     columns : ndarray of shape (n_columns,), default=None
         Their numbers in what the user passed, if these differ.
+    what : str, default="columns"
+        What the first columns are.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a sum takes no memory, isnan does
         candidates = np.flatnonzero(np.isnan(X.sum(axis=1)))
@@ -114,7 +121,6 @@ def check_nan(
     message = f"X contains NaN in row {candidates[row]}, column {numbers[column]}"
     if column < n_needed:
         n_missing = np.isnan(X[candidates[row], :n_needed]).sum()
-        what = "columns" if n_needed == X.shape[1] else "pixels"
         message += (
             f", in {n_missing} of its {n_needed} {what}. A sample may be missing as a whole only, "
             "with NaN in all of them: impute the values, or drop the row."
