@@ -99,7 +99,7 @@ def test_missing_auxiliary_features_are_left_out_and_are_no_zeros(images, rng):
 def test_nan_in_the_image_is_an_error(images):
     X = images[0].copy()
     X[3, 5] = np.nan
-    with pytest.raises(ValueError, match="NaN in row 3, column 5, in 1 of its 88 columns"):
+    with pytest.raises(ValueError, match="NaN in row 3, column 5, in 1 of its 88 pixels"):
         ConvVAE(2, image_shape=(8, 11)).fit(X)
     with pytest.raises(
         ValueError, match=r"1 of its 80 pixels.* Only auxiliary features \(columns 80 to 87\)"
