@@ -61,9 +61,8 @@ class BaseEmbedder(FittedEmbedder):
         "verbose": ["verbose"],
     }
 
-    # Parameters that only some subclasses have.
+    # A parameter that only some subclasses have.
     image_shape: Any = None
-    condition_features: Any = None
 
     _trained_with: dict  # the settings that net_ was built from
 

@@ -14,7 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from .._docstrings import shared
@@ -241,7 +240,6 @@ class VaDE(ClusterMixin, VAE):
         return X
 
     def _draw_latent(self, n_samples: int, random_state: Any) -> NDArray:
-        check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
         normal = super()._draw_latent(n_samples, rng)
         clusters = rng.choice(len(self.weights_), size=n_samples, p=self.weights_)

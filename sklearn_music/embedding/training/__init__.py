@@ -1,7 +1,7 @@
 """Training in the loop of skorch: data, devices and seeds, checkpoints, many networks at once."""
 
 from ._data import Batches, Samples, sample_batches
-from ._device import n_threads_that_pay, resolve_device, torch_state
+from ._device import resolve_device, torch_state
 from ._handover import find_trained, offering
 from ._neighbors import nearest_samples
 from ._out_of_core import OutOfCore, chunks, is_out_of_core, take
@@ -22,7 +22,6 @@ __all__ = [
     "fingerprint",
     "get_state",
     "is_out_of_core",
-    "n_threads_that_pay",
     "nearest_samples",
     "offering",
     "resolve_device",
