@@ -1,0 +1,200 @@
+"""MusiCNN, a tagger of music, with the weights of the package musicnn."""
+
+import hashlib
+import importlib.util
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions
+
+from ._base import BaseEncoder
+
+_N_FRAMES, _N_FFT, _HOP_LENGTH, _N_MELS = 187, 512, 256, 96
+_N_FEATURES = {"embedding": 200, "tags": 50, "pooled": 1506}
+COMMAND = "pip install --no-deps musicnn==0.1.0"
+
+
+class MusicNN(BaseEncoder):
+    """MusiCNN: a convolutional network that was trained to tag music.
+
+    It takes windows of 3 seconds at 16 kHz. Its weights come with the Python package ``musicnn``
+    (29 MB, ISC licence), which is not a dependency: install it with
+    ``pip install --no-deps musicnn==0.1.0``. Nothing of it is run but its list of tags, so
+    TensorFlow, which it asks for, is not needed.
+
+    Parameters
+    ----------
+    model : {"MSD", "MTT"}, default="MSD"
+        What the network was trained on: the Million Song Dataset, whose 50 tags are genres,
+        decades, voices and moods; or MagnaTagATune, whose tags are rather instruments.
+    output : {"embedding", "tags", "pooled"}, default="embedding"
+        What the vector of a window is: the 200 activations of the last hidden layer; the
+        probabilities of the 50 tags; or the maximum and the mean over time of the 753 feature
+        maps, 1,506 numbers.
+
+    See Also
+    --------
+    AudioEncoder : Runs it on tracks.
+    TransformersEncoder : Models of Hugging Face.
+
+    Notes
+    -----
+    The network is written here in PyTorch after its papers [1]_, [2]_, and gives the numbers of the
+    original under TensorFlow. The original rounds mel spectrograms to half precision, in which
+    loud ones overflow; here they stay in single precision.
+
+    References
+    ----------
+    .. [1] J. Pons, O. Nieto, M. Prockup, E. Schmidt, A. Ehmann and X. Serra, "End-to-end learning
+       for music audio tagging at scale", ISMIR 2018.
+    .. [2] J. Pons and X. Serra, "musicnn: Pre-trained convolutional neural networks for music
+       audio tagging", Late-breaking/demo session of ISMIR 2019.
+
+    Examples
+    --------
+    >>> from sklearn_music.features.encoders import MusicNN
+    >>> encoder = MusicNN(output="tags")
+    >>> encoder.sample_rate, encoder.window_length, encoder.n_features
+    (16000, 48128, 50)
+    """
+
+    _parameter_constraints: dict = {
+        "model": [StrOptions({"MSD", "MTT"})],
+        "output": [StrOptions(set(_N_FEATURES))],
+    }
+
+    sample_rate = 16000
+    # The first frame needs a whole window of the Fourier transform.
+    window_length = (_N_FRAMES - 1) * _HOP_LENGTH + _N_FFT
+
+    def __init__(
+        self,
+        model: Literal["MSD", "MTT"] = "MSD",
+        *,
+        output: Literal["embedding", "tags", "pooled"] = "embedding",
+    ) -> None:
+        self.model = model
+        self.output = output
+
+    @property
+    def n_features(self) -> int:  # type: ignore[override]
+        """Length of the vector of a window."""
+        self._validate_params()
+        return _N_FEATURES[self.output]
+
+    def identity(self) -> tuple[str, ...]:
+        """Return the output and a hash of the weights.
+
+        Returns
+        -------
+        identity : tuple of str
+            Name, output, hash.
+
+        Raises
+        ------
+        ImportError
+            If the package musicnn is not installed.
+        """
+        self._validate_params()
+        return "MusicNN", self.output, _hash_of(_checkpoint(self.model))
+
+    def get_feature_names(self) -> list[str]:
+        """Return the names of the numbers of a vector.
+
+        Returns
+        -------
+        names : list of str
+            The tags with ``output="tags"``, else ``musicnn0`` and so on.
+        """
+        if self.output != "tags":
+            return super().get_feature_names()
+        _folder()
+        from musicnn import configuration
+
+        return list(getattr(configuration, f"{self.model}_LABELS"))
+
+    def preprocess(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log-mel spectrogram of a window.
+
+        Parameters
+        ----------
+        window : ndarray of shape (window_length,)
+            Samples at `sample_rate`, within ±1.
+
+        Returns
+        -------
+        log_mel : ndarray of shape (187, 96)
+            Frames of 96 mel bands: log10(10000 * power + 1).
+        """
+        frames = np.lib.stride_tricks.sliding_window_view(window, _N_FFT)[::_HOP_LENGTH]
+        hann, mel_filters = _hann_and_mel_filters()
+        spectra = np.fft.rfft(frames * hann, axis=1)
+        power = (spectra.real**2 + spectra.imag**2).astype(np.float32)
+        return np.log10(10000 * (power @ mel_filters) + 1)
+
+    def encode(self, batch: NDArray[np.float32], device: Any) -> NDArray[np.float32]:
+        """Run the network.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (n_windows, 187, 96)
+            Log-mel spectrograms.
+        device : torch.device
+            Where to run it.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_windows, n_features)
+            A vector for each window.
+        """
+        import torch
+
+        module = _load(_checkpoint(self.model), str(device))
+        with torch.inference_mode():
+            outputs = module(torch.from_numpy(batch).to(device))
+        return getattr(outputs, self.output).numpy(force=True)
+
+
+@cache
+def _hann_and_mel_filters() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    import librosa
+    from scipy.signal import get_window
+
+    filters = librosa.filters.mel(sr=MusicNN.sample_rate, n_fft=_N_FFT, n_mels=_N_MELS)
+    return get_window("hann", _N_FFT).astype(np.float32), filters.T.astype(np.float32)
+
+
+def _folder() -> Path:
+    """Return the folder of the package musicnn, without running it."""
+    spec = importlib.util.find_spec("musicnn")
+    if spec is None or spec.origin is None:
+        raise ImportError(
+            f"The weights of MusicNN are not installed. They come with the package musicnn: run\n"
+            f"    {COMMAND}\n"
+            "Its own requirements, an old TensorFlow among them, are not needed."
+        )
+    return Path(spec.origin).parent
+
+
+def _checkpoint(model: str) -> str:
+    # The names of its files begin with the dot: .index, .data-00000-of-00001.
+    return f"{_folder() / f'{model}_musicnn'}/"
+
+
+@cache
+def _hash_of(checkpoint: str) -> str:
+    data = Path(f"{checkpoint}.data-00000-of-00001").read_bytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _load(checkpoint: str, device: str) -> Any:
+    from ._checkpoint import read_checkpoint
+    from ._musicnn_network import MusicNNModule, load_weights
+
+    module = MusicNNModule()
+    load_weights(module, read_checkpoint(checkpoint))
+    return module.eval().requires_grad_(False).to(device)
