@@ -53,7 +53,7 @@ def write_tone(tmp_path):
 @pytest.fixture
 def count_decoded(monkeypatch):
     """The paths that were decoded, in order."""
-    from sklearn_music.features import _track_transformer
+    from sklearn_music.features import _track_transformer, _track_windows
 
     decoded = []
     read_audio = _track_transformer.read_audio
@@ -62,5 +62,6 @@ def count_decoded(monkeypatch):
         decoded.append(os.path.basename(path))
         return read_audio(path, **kwargs)
 
-    monkeypatch.setattr(_track_transformer, "read_audio", counted)
+    for module in (_track_transformer, _track_windows):
+        monkeypatch.setattr(module, "read_audio", counted)
     return decoded

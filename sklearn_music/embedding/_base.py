@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from .._device import resolve_device
 from .._typing import fit_context
 from ..exceptions import PosteriorCollapseWarning
 from ._fitted import FittedEmbedder
@@ -25,7 +26,6 @@ from .training import (
     find_trained,
     get_state,
     is_out_of_core,
-    resolve_device,
     set_state,
     take,
     torch_state,

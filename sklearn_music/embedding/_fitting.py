@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback, EarlyStopping
 
+from .._device import resolve_device
 from ._layout import check_image_shape, check_widths
 from .training import (
     Checkpoint,
     Summary,
     Trainer,
     get_state,
-    resolve_device,
     set_state,
     summarize,
     take,

@@ -1,76 +1,106 @@
-"""From audio to the vectors of a frozen, pretrained model, one per track."""
+"""From audio to the vectors of a frozen, pretrained encoder, one row per track."""
 
-import functools
-import inspect
-import sys
-import threading
-import types
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import joblib
-import joblib.hashing
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._docstrings import shared
 from .._typing import fit_context
 from ..exceptions import AudioError
 from ._docstrings import TRACKS
-from ._track_transformer import TrackTransformer
+from ._track_transformer import CACHE_VERSION, TrackTransformer
+from ._track_windows import read_windows
 from .audio import AnyPath
+from .encoders import BaseEncoder, FunctionEncoder
 from .workers import failures_of, or_error
 
-# A model need not be made for threads, and torch uses all cores by itself.
-_ONE_AT_A_TIME = threading.Lock()
+_FUNCTION_RATE = 22050
+
+
+@dataclass
+class _Track:
+    """A track on its way to a row."""
+
+    name: str
+    keep: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # puts vectors into the cache
+    inputs: list[NDArray[np.float32]] = field(default_factory=list)  # the encoder's
+    vectors: NDArray[np.float32] | AudioError | None = None  # what it makes of them
 
 
 @shared(TRACKS)
-class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
-    """Turn tracks into the vectors of a pretrained model of yours.
+class AudioEncoder(TrackTransformer):
+    """Turn tracks into the vectors of a pretrained encoder.
 
-    The model is any function of a waveform: a network with frozen weights, for example. Use
-    this in place of a :class:`SpectrogramExtractor`, with the same tracks, cache and errors.
+    The encoder's weights are frozen: nothing is trained. Use this in place of a
+    :class:`SpectrogramExtractor`, with the same tracks, cache and errors. From a few hundred
+    tracks, no model learns vectors as good as those of an encoder that was trained on many
+    thousands.
 
     Parameters
     ----------
-    model : callable
-        ``model(waveform, sample_rate)`` with a mono waveform, an ndarray of shape
-        (n_samples,), float32, and its rate in Hz. It returns a vector, of the same length for
-        each track: an array-like or a torch tensor, on any device. It is called for one track
-        at a time, without gradients, and must not change. Put a network into evaluation mode
-        first. A track on which it fails can't be used.
-    {sample_rate}
+    encoder : BaseEncoder or callable
+        One of :mod:`sklearn_music.features.encoders`: ``MusicNN()``, for example. Or any function
+        ``encoder(waveform, sample_rate)`` of a mono waveform, an ndarray of shape (n_samples,),
+        float32, and its rate in Hz. It is called once a track, without gradients, with the whole
+        stretch between `offset` and `duration`, and returns a vector: an array-like or a torch
+        tensor, of the same length for each track. Put a network into evaluation mode first. A
+        track on which a function fails can't be used.
+    windows : int, default=4
+        Number of windows of a track that are encoded. They are spread evenly over it. A function
+        takes the whole track instead.
+    pooling : {"mean", "stats"}, default="mean"
+        How the vectors of the windows become one row: their mean; or their mean and standard
+        deviation. None keeps them all, so that ``row.reshape(image_shape_)`` has a column for
+        each window: for a :class:`TrackVAE`.
+    sample_rate : int, default=None
+        Rate of waveforms, in Hz; None is that of the encoder. Files have their own rate. A
+        function gets audio of this rate, and None is 22,050 then.
     offset : float, default=0.0
-        Where in the track the stretch begins that the model gets, in seconds.
+        Where in the track the stretch begins from which the windows are taken, in seconds.
     duration : float, default=None
-        Its greatest length, in seconds: longer tracks are cropped, shorter ones are not padded.
-        None goes to the end of each track.
+        Its greatest length, in seconds. None goes to the end of each track.
+    batch_size : int, default=8
+        Number of windows that the encoder gets at a time. A GPU is faster with more.
+    device : str, default="auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is CUDA if there is one, else
+        the CPU.
     {running}
     model_id : str, default=None
-        Name of the model in the cache, required if `memory` is set and `model` is a function.
-        Change it with every change of the model. If None, the cache identifies a model by its
-        class's name and by all that it would pickle, torch tensors by their values: other
-        weights are another model. It does not see a change in the code of a class, or of a
-        function that the model holds.
+        Name of a function in the cache, required if `memory` is set and `encoder` is a function
+        without state. Change it with every change of the function. If None, the cache identifies
+        a function by its class's name and by all that it would pickle, torch tensors by their
+        values: other weights are another model. It does not see a change in the code of a class,
+        or of a function that the model holds. Encoders identify themselves.
 
     Attributes
     ----------
     n_components_ : int
-        Length of the vectors.
+        Length of the rows.
+    image_shape_ : tuple of int
+        ``(n_features, windows)`` of a row, with ``pooling=None`` only.
     {tracks_seen}
 
     See Also
     --------
     SpectrogramExtractor : Spectrograms, without a model.
-    VAE : An embedding of the result.
+    sklearn_music.pipelines.make_encoder_pipeline : A pipeline with an encoder and lyrics.
 
     Notes
     -----
-    `fit` looks at all files, and calls the model until it returns a vector. `clone`, and so a
-    search, copies an object that is a parameter, but not a function: wrap a large network in a
-    function, with `model_id`.
+    Files are decoded in `n_jobs` threads, two at least, while the network runs. Only the windows
+    are decoded. A track that is shorter than a window is repeated until it fills one.
+
+    With a function, `fit` calls it until it returns a vector. `clone`, and so a search, copies an
+    object that is a parameter, but not a function: wrap a large network in a function, with
+    `model_id`.
 
     Examples
     --------
@@ -87,23 +117,34 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
 
     _parameter_constraints: dict = {
         **TrackTransformer._parameter_constraints,
-        "model": [callable],
+        "encoder": [BaseEncoder, callable],
+        "windows": [Interval(Integral, 1, None, closed="left")],
+        "pooling": [StrOptions({"mean", "stats"}), None],
+        "sample_rate": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
         "model_id": [str, None],
     }
 
     _NOT_IN_KEY = {
         **TrackTransformer._NOT_IN_KEY,
-        "model": "in _identity, by model_id or by what it holds",
+        "encoder": "in _identity, as the encoder identifies itself",
         "model_id": "in _identity",
+        "batch_size": "windows are independent of each other",
+        "device": "changes the last digits only",
     }
 
     def __init__(
         self,
-        model: Callable[..., Any],
+        encoder: BaseEncoder | Callable[..., Any],
         *,
-        sample_rate: int = 22050,
+        windows: int = 4,
+        pooling: Literal["mean", "stats"] | None = "mean",
+        sample_rate: int | None = None,
         offset: float = 0.0,
         duration: float | None = None,
+        batch_size: int = 8,
+        device: str = "auto",
         dtype: str | type[np.floating[Any]] = "float32",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -111,10 +152,14 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         on_error: Literal["raise", "nan"] = "raise",
         model_id: str | None = None,
     ) -> None:
-        self.model = model
+        self.encoder = encoder
+        self.windows = windows
+        self.pooling = pooling
         self.sample_rate = sample_rate
         self.offset = offset
         self.duration = duration
+        self.batch_size = batch_size
+        self.device = device
         self.dtype = dtype
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -125,7 +170,7 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
     @fit_context(prefer_skip_nested_validation=True)
     @shared(TRACKS)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the length of the vectors from the first track; check that every track is there.
+        """Learn the length of the rows, and check that every track and the encoder are there.
 
         Parameters
         ----------
@@ -140,129 +185,222 @@ class AudioEncoder(ClassNamePrefixFeaturesOutMixin, TrackTransformer):
         ------
         AudioError
             If a track can't be used and ``on_error="raise"``, or if none can.
+        ImportError
+            If the encoder's package or weights are not installed.
         ValueError
-            If `memory` is set, but the cache can't identify the model without a `model_id`.
+            If `memory` is set, but the cache can't identify a function without a `model_id`.
         """
-        vector_of = self._vector_function()
+        self.check_settings()
+        encoder = self._encoder()
         tracks, stamps = self._check_tracks(X, reset=True)
-        failures = failures_of(stamps)
-        for i, (track, stamp) in enumerate(zip(tracks, stamps, strict=True)):
-            vector = or_error(vector_of, track, stamp)
-            if not isinstance(vector, AudioError):
-                break
-            failures[i] = vector
-            self._raise_for(dict(sorted(failures.items())), n_tracks=len(tracks))
-        self.n_components_ = len(vector)
+        if isinstance(encoder, FunctionEncoder):
+            self.n_components_ = self._length_of_function(tracks, stamps)
+            return self
+        n_vectors = {"mean": 1, "stats": 2, None: int(self.windows)}[self.pooling]
+        self.n_components_ = n_vectors * encoder.n_features
+        if self.pooling is None:
+            self.image_shape_ = encoder.n_features, n_vectors
+        elif hasattr(self, "image_shape_"):
+            del self.image_shape_
         return self
+
+    def check_settings(self) -> None:
+        """Raise what is wrong with the parameters or missing for the encoder.
+
+        Raises
+        ------
+        ImportError
+            If the encoder's package or weights are not installed.
+        ValueError
+            If a parameter, or a combination of them, can't work.
+        """
+        self._validate_params()
+        self._device()
+        encoder = self._encoder()
+        if encoder.window_length is None and self.pooling != "mean":
+            raise ValueError(
+                f"Got pooling={self.pooling!r} for a function, which makes one vector of a whole "
+                'track: use pooling="mean", or a BaseEncoder.'
+            )
+        encoder.check_settings()
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; only checked.
+
+        Returns
+        -------
+        names : ndarray of shape (n_components_,)
+            The encoder's names: the tags of a tagger, for example. With other `pooling` than
+            "mean", their windows or statistics are behind them, as in ``rock_std``.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        encoder = self._encoder()
+        if isinstance(encoder, FunctionEncoder):
+            names = [f"audioencoder{i}" for i in range(self.n_components_)]
+        elif self.pooling == "mean":
+            names = encoder.get_feature_names()
+        elif self.pooling == "stats":
+            names = [f"{n}_{what}" for what in ("mean", "std") for n in encoder.get_feature_names()]
+        else:
+            windows = range(self.image_shape_[1])
+            names = [f"{name}_w{i}" for name in encoder.get_feature_names() for i in windows]
+        return np.array(names, dtype=object)
 
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
 
-    def _identity(self) -> tuple[Any, ...]:
-        by_id = self.model_id is not None  # so that no model_id is the hash of another model
-        n_samples = None if self.duration is None else self._n_samples_of(self.duration)
-        return by_id, self.model_id if by_id else _hash_of(self.model), n_samples
+    @property
+    def _n_workers(self) -> int:
+        # One at least decodes while the network runs.
+        return max(2, joblib.effective_n_jobs(self.n_jobs))
 
-    def _vector_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
-        """Return the function from a track to what the model returns for it."""
-        has_cache = getattr(self._check_memory(), "location", "unknown")
-        identity = self._identity() if has_cache else None
-        compute = self._track_function()
-        model, sample_rate = self.model, int(self.sample_rate)
+    def _encoder(self) -> BaseEncoder:
+        if isinstance(self.encoder, BaseEncoder):
+            return self.encoder
+        return FunctionEncoder(self.encoder, self.sample_rate or _FUNCTION_RATE, self.model_id)
+
+    def _device(self) -> Any:
+        from .._device import resolve_device
+
+        return resolve_device(self.device)
+
+    def _identity(self) -> Any:
+        return self._encoder().identity()
+
+    def _row_function(self) -> Callable[[Any, Any], Any]:
+        """Return the function from a track to its vectors, if in the cache, or its windows."""
+        encoder = self._encoder()
+        memory = self._check_memory()
         duration = None if self.duration is None else float(self.duration)
-        n_samples = None if duration is None else self._n_samples_of(duration)
+        n_windows = 1 if encoder.window_length is None else int(self.windows)
+        places = {
+            "sample_rate": encoder.sample_rate,
+            "window_length": encoder.window_length,
+            "n_windows": n_windows,
+            "offset": float(self.offset),
+            "duration": duration,
+        }
+        has_cache = getattr(memory, "location", "unknown") is not None
+        key = (CACHE_VERSION, places, encoder.identity()) if has_cache else None
+        cached = memory.cache(_vectors_of_file, ignore=["compute"])
+        is_cached = getattr(cached, "check_call_in_cache", lambda *args: False)
+        waveform_rate = int(self.sample_rate or encoder.sample_rate)
 
-        def vector(track, stamp):
-            def encode(waveform):
-                return _encode(waveform[:n_samples], model, sample_rate, _name(stamp))
+        def prepare(track, stamp):
+            name = "the waveform" if stamp is None else repr(stamp.path)
+            if stamp is None:
+                prepared = _Track(name, keep=lambda vectors: vectors)
+            else:
+                prepared = _Track(name, keep=lambda vectors: cached(*stamp, key, lambda: vectors))
+                if is_cached(*stamp, key, None):
+                    prepared.vectors = cached(*stamp, key, None)
+                    return prepared
+            windows = read_windows(track, stamp, waveform_rate=waveform_rate, **places)
+            prepared.inputs = [encoder.preprocess(window) for window in windows]
+            return prepared
 
-            return compute(track, stamp, duration=duration, identity=identity, function=encode)
+        return prepare
 
-        return vector
+    def _outcomes(
+        self, tracks: list[Any], stamps: list[Any], function: Callable[[Any, Any], Any]
+    ) -> Generator[Any]:
+        """Yield the row of each track, or its error, in batches of windows of several tracks."""
+        prepared = super()._outcomes(tracks, stamps, function)
+        waiting: list[Any] = []
+        with contextlib.closing(prepared):
+            for outcome in prepared:
+                waiting.append(outcome)
+                if len(waiting) * self.windows >= self.batch_size:
+                    yield from self._rows_of(waiting)
+                    waiting = []
+        yield from self._rows_of(waiting)
 
-    def _row_function(self) -> Callable[[Any, Any], NDArray[np.float32]]:
-        vector_of = self._vector_function()
+    def _rows_of(self, outcomes: list[Any]) -> Iterator[Any]:
+        self._encode([o for o in outcomes if isinstance(o, _Track) and o.vectors is None])
+        for outcome in outcomes:
+            is_track = isinstance(outcome, _Track)
+            yield or_error(self._row, outcome, outcome.vectors if is_track else outcome)
+
+    def _encode(self, tracks: list[_Track]) -> None:
+        """Set the vectors of some tracks, or the errors."""
+        encoder, device = self._encoder(), self._device()
+        if encoder.window_length is None:
+            for track in tracks:
+                track.vectors = _call(encoder, track, device)
+            return
+        inputs = [window for track in tracks for window in track.inputs]
+        batches = [
+            encoder.encode(np.stack(inputs[start : start + self.batch_size]), device)
+            for start in range(0, len(inputs), int(self.batch_size))
+        ]
+        for i, track in enumerate(tracks):
+            start = i * int(self.windows)
+            track.vectors = np.concatenate(batches)[start : start + int(self.windows)]
+
+    def _row(self, track: _Track, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the row of a track; raise an AudioError where it can't be used."""
+        if not np.isfinite(vectors).all():
+            raise AudioError(f"the encoder returned NaN or infinity (inf) for {track.name}.")
+        vectors = track.keep(vectors)
+        if self.pooling is None:
+            row = vectors.T.ravel()
+        elif self.pooling == "mean":
+            row = vectors.mean(axis=0)
+        else:
+            row = np.concatenate([vectors.mean(axis=0), vectors.std(axis=0)])
+        if len(row) != getattr(self, "n_components_", len(row)):
+            raise AudioError(
+                f"the encoder returned {len(row)} numbers for {track.name}, but "
+                f"{self.n_components_} for the first track of fit. Pool what it returns, over "
+                "time for example."
+            )
         largest = np.finfo(self.dtype).max
-
-        def row(track, stamp):
-            vector = vector_of(track, stamp)
-            if len(vector) != self.n_components_:
-                raise AudioError(
-                    f"the model returned {len(vector)} numbers for {_name(stamp)}, but "
-                    f"{self.n_components_} for the first track of fit. Pool what it returns, "
-                    "over time for example."
-                )
-            if np.abs(vector).max() > largest:
-                raise AudioError(
-                    f"the model returned numbers beyond ±{largest:g} for {_name(stamp)}, the "
-                    f'largest of dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
-                )
-            return vector
-
+        if np.abs(row).max() > largest:
+            raise AudioError(
+                f"the encoder returned numbers beyond ±{largest:g} for {track.name}, the largest "
+                f'of dtype="{np.dtype(self.dtype)}". Use dtype="float32".'
+            )
         return row
 
+    def _length_of_function(self, tracks: list[Any], stamps: list[Any]) -> int:
+        """Return the length of the first vector that a function returns."""
+        self.__dict__.pop("n_components_", None)
+        prepare = self._row_function()
+        failures = failures_of(stamps)
+        for i, (track, stamp) in enumerate(zip(tracks, stamps, strict=True)):
+            (row,) = self._rows_of([or_error(prepare, track, stamp)])
+            if not isinstance(row, AudioError):
+                return len(row)
+            failures[i] = row
+            self._raise_for(dict(sorted(failures.items())), n_tracks=len(tracks))
+        raise AssertionError("all tracks failed, which raises above")
 
-def _name(stamp: Any) -> str:
-    return "the waveform" if stamp is None else repr(stamp.path)
+
+def _vectors_of_file(path, size, mtime_ns, key, compute):
+    # In the cache's key, the size and the time of change stand for the file's content.
+    return compute()
 
 
-def _encode(
-    waveform: NDArray[Any], model: Callable[..., Any], sample_rate: int, name: str
-) -> NDArray[np.float32]:
-    """Return the model's vector of a waveform."""
-    import torch
-
-    # A copy that it may write to.
-    waveform = np.array(waveform, dtype=np.float32)
+def _call(encoder: BaseEncoder, track: _Track, device: Any) -> NDArray[np.float32] | AudioError:
+    """Return the vector of a whole track, (1, n_features), or the error."""
     try:
-        with _ONE_AT_A_TIME, torch.no_grad():
-            vector = model(waveform, sample_rate)
-        if isinstance(vector, torch.Tensor):
-            vector = vector.float().numpy(force=True)
-        vector = np.asarray(vector)
+        vectors = np.asarray(encoder.encode(track.inputs[0][None], device))
     except Exception as error:
-        raise AudioError(f"the model failed on {name}: {type(error).__name__}: {error}") from error
-    if vector.ndim != 1 or len(vector) == 0 or vector.dtype.kind not in "fiu":
-        raise AudioError(
-            f"the model returned an array of shape {vector.shape} and dtype {vector.dtype} for "
-            f"{name}; expected a vector, a 1-D array of numbers."
+        reason = f"{type(error).__name__}: {error}"
+        failure = AudioError(f"the encoder failed on {track.name}: {reason}")
+        failure.__cause__ = error
+        return failure
+    if vectors.ndim != 2 or vectors.size == 0 or vectors.dtype.kind not in "fiu":
+        return AudioError(
+            f"the encoder returned an array of shape {vectors.shape[1:]} and dtype "
+            f"{vectors.dtype} for {track.name}; expected a vector, a 1-D array of numbers."
         )
     with np.errstate(over="ignore"):
-        vector = vector.astype(np.float32)
-    if not np.isfinite(vector).all():
-        raise AudioError(f"the model returned NaN or infinity (inf) for {name}.")
-    return vector
-
-
-def _hash_of(model: Any) -> str:
-    """Return a hash of what a model holds; raise where that does not identify it."""
-    inner = model
-    while isinstance(inner, (functools.partial, types.MethodType)):
-        inner = inner.func if isinstance(inner, functools.partial) else inner.__self__
-    try:
-        if inspect.isclass(inner) or inspect.isroutine(inner):
-            raise TypeError("a function has only code, which can't be compared")
-        return _TensorHasher().hash(model)
-    except Exception as error:  # objects that can't be pickled raise errors of many classes
-        raise ValueError(
-            f"Got memory, model_id=None and model={model!r}, which the cache can't identify: "
-            f"{type(error).__name__}: {error}. Expected a name for the model: set model_id, for "
-            'example model_id="my-model-v1", or use memory=None.'
-        ) from error
-
-
-class _TensorHasher(joblib.hashing.NumpyHasher):
-    """joblib's hash of an object, with torch tensors by their values.
-
-    What torch pickles of a tensor holds addresses in memory.
-    """
-
-    def save(self, obj: Any) -> None:
-        # Without torch, there is no tensor.
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(obj, torch.Tensor):
-            # As bytes: NumPy has no bfloat16.
-            data = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            obj = ("tensor", str(obj.dtype), tuple(obj.shape), data)
-        super().save(obj)
+        return vectors.astype(np.float32)

@@ -119,6 +119,10 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             )
         return rows
 
+    @property
+    def _n_workers(self) -> int:
+        return joblib.effective_n_jobs(self.n_jobs)
+
     def _doubts(self, tracks: list[Any], stamps: list[Any]) -> str:
         return ""
 
@@ -161,9 +165,9 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         self, tracks: list[Any], stamps: list[Any], function: Callable[[Any, Any], Any]
     ) -> Generator[Any]:
         """Yield what the function returns for each track, or the track's error."""
-        parallel = in_threads(self.n_jobs)
+        parallel = in_threads(self._n_workers)
         # Workers don't wait for a slow consumer: without batches, rows would pile up.
-        batches = gen_batches(len(tracks), 32 * joblib.effective_n_jobs(self.n_jobs))
+        batches = gen_batches(len(tracks), 32 * self._n_workers)
         progress = tqdm(
             total=len(tracks), desc=type(self).__name__, unit="track", disable=not self.verbose
         )

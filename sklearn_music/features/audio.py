@@ -121,6 +121,11 @@ def read_audio(
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
     # Checked here, before resampling spreads a NaN.
     check_waveform(waveform, repr(path))
+    return resample(waveform, rate, sample_rate)
+
+
+def resample(waveform: NDArray[np.float32], rate: float, sample_rate: float) -> NDArray[np.float32]:
+    """Return a waveform of one rate at another, both in Hz, as `librosa.resample` does."""
     if rate == sample_rate:
         return waveform
     resampled = soxr.resample(waveform, rate, sample_rate, quality="HQ")

@@ -118,11 +118,11 @@ def test_kinds_of_vectors(vector):
         ([], r"shape \(0,\)"),
         (["a", "b"], "dtype <U1"),
         (None, "dtype object"),
-        ([[1.0], [1.0, 2.0]], "the model failed"),
+        ([[1.0], [1.0, 2.0]], "the encoder failed"),
         ([1.0, np.nan], "NaN or infinity"),
         ([1.0, np.inf], "NaN or infinity"),
         ([1.0, 1e300], "NaN or infinity"),
-        (ZeroDivisionError("no"), "the model failed on .* ZeroDivisionError: no"),
+        (ZeroDivisionError("no"), "the encoder failed on .* ZeroDivisionError: no"),
     ],
     ids=str,
 )
@@ -162,7 +162,7 @@ def test_numbers_too_large_for_float16():
 
 @pytest.mark.parametrize("model", [None, "model", 3])
 def test_a_model_that_cannot_be_called(model):
-    with pytest.raises(ValueError, match="'model' parameter"):
+    with pytest.raises(ValueError, match="'encoder' parameter"):
         AudioEncoder(model).fit(np.ones((1, 10)))
 
 
@@ -296,7 +296,7 @@ def test_the_name_stands_for_the_model(write_tone, tmp_path, count_decoded):
     path = write_tone("a.wav")
     encoder = AudioEncoder(mean_and_std, memory=tmp_path, model_id="a")
     first = encoder.fit_transform([path])
-    encoder.set_params(model=lambda *_: [1.0, 2.0])
+    encoder.set_params(encoder=lambda *_: [1.0, 2.0])
     np.testing.assert_array_equal(encoder.fit_transform([path]), first)
     assert len(count_decoded) == 1
     assert encoder.set_params(model_id="b").fit_transform([path]).tolist() == [[1, 2]]

@@ -15,7 +15,8 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_music import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError, AudioNotFoundError
-from sklearn_music.features import _track_transformer
+from sklearn_music.features import _audio_encoder, _track_transformer
+from sklearn_music.features.encoders import BaseEncoder
 
 
 class Statistics:
@@ -27,6 +28,24 @@ class Statistics:
     def __call__(self, waveform, sample_rate):
         statistics = [getattr(waveform, name)() for name in self.names]
         return [*statistics, len(waveform) / 1000, sample_rate / 1000]
+
+
+class Extremes(BaseEncoder):
+    """An encoder of windows of 1,000 samples."""
+
+    sample_rate, window_length = 22050, 1000
+
+    def __init__(self, first="max", second="std"):
+        self.first = first
+        self.second = second
+
+    n_features = 2
+
+    def identity(self):
+        return self.first, self.second
+
+    def encode(self, batch, device):
+        return np.stack([getattr(batch, name)(axis=1) for name in self.identity()], axis=1)
 
 
 MODEL = Statistics("mean", "std")
@@ -76,9 +95,13 @@ OTHER = {
         "memory": ("other", {}),
     },
     "AudioEncoder": {
-        "model": (Statistics("min", "max"), {}),
-        "model_id": ("other", {}),
-        "sample_rate": (11025, {}),
+        "encoder": (Extremes("min", "max"), {}),
+        "windows": (2, {}),
+        "pooling": ("stats", {}),
+        "model_id": ("other", {"encoder": MODEL}),
+        "sample_rate": (11025, {"encoder": MODEL}),
+        "batch_size": (1, {}),
+        "device": ("cpu", {}),
         "offset": (0.1, {}),
         "duration": (0.2, {}),
         "dtype": ("float16", {}),
@@ -90,8 +113,8 @@ OTHER = {
 }
 CASES = [
     (estimator, name, duration, on_disk)
-    for estimator in (SpectrogramExtractor(**MEL), AudioEncoder(MODEL))
-    for name in estimator.get_params()
+    for estimator in (SpectrogramExtractor(**MEL), AudioEncoder(Extremes()))
+    for name in estimator.get_params(deep=False)
     for duration in (None, 0.3)
     for on_disk in (False, True)
 ]
@@ -113,7 +136,7 @@ def test_each_parameter_is_in_the_key_or_changes_nothing(
     after = changed.fit(paths).transform(paths)
     expected = clone(changed).set_params(memory=None).fit_transform(paths)
     np.testing.assert_array_equal(after, expected, strict=True)
-    has_no_effect = name in estimator._NOT_IN_KEY and name != "model"
+    has_no_effect = name in estimator._NOT_IN_KEY and name != "encoder"
     unchanged = before.dtype == after.dtype and np.array_equal(before, after)
     assert unchanged == has_no_effect
     if on_disk:
@@ -128,13 +151,12 @@ def test_what_is_not_in_the_key_has_a_reason(transformer):
 
 def test_a_subclass_cannot_forget_a_parameter(paths, tmp_path, monkeypatch):
     class Louder(AudioEncoder):
-        def __init__(self, model, *, gain=1.0, sample_rate=22050, offset=0.0, memory=None):
-            super().__init__(model, sample_rate=sample_rate, offset=offset, memory=memory)
+        def __init__(self, encoder, *, gain=1.0, sample_rate=22050, offset=0.0, memory=None):
+            super().__init__(encoder, sample_rate=sample_rate, offset=offset, memory=memory)
             self.gain = gain
 
-        def _row_function(self):
-            row_of = super()._row_function()
-            return lambda track, stamp: self.gain * row_of(track, stamp)
+        def _row(self, track, vectors):
+            return self.gain * super()._row(track, vectors)
 
     monkeypatch.setattr(_track_transformer, "_SHARE_OF_MEMORY", 0)
     encoder = Louder(MODEL, memory=tmp_path / "cache").fit(paths)
@@ -162,7 +184,8 @@ def test_an_older_version_of_the_numbers_is_not_used(paths, tmp_path, count_deco
     assert len(count_decoded) == 3
     encoder.fit_transform(paths)
     assert len(count_decoded) == 3
-    monkeypatch.setattr(_track_transformer, "CACHE_VERSION", _track_transformer.CACHE_VERSION + 1)
+    for module in (_track_transformer, _audio_encoder):
+        monkeypatch.setattr(module, "CACHE_VERSION", _track_transformer.CACHE_VERSION + 1)
     encoder.fit_transform(paths)
     assert len(count_decoded) == 6
 

@@ -1,11 +1,11 @@
 """Training in the loop of skorch: data, devices and seeds, checkpoints, many networks at once."""
 
 from ._data import Batches, Samples, sample_batches
-from ._device import resolve_device, torch_state
 from ._handover import find_trained, offering
 from ._neighbors import nearest_samples
 from ._out_of_core import OutOfCore, chunks, is_out_of_core, take
 from ._state import Checkpoint, get_state, set_state
+from ._torch_state import torch_state
 from ._trainer import Summary, Trainer, summarize, train
 from ._vmap import VmappedFits, fingerprint
 
@@ -24,7 +24,6 @@ __all__ = [
     "is_out_of_core",
     "nearest_samples",
     "offering",
-    "resolve_device",
     "sample_batches",
     "set_state",
     "summarize",

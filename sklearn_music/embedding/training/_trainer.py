@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...exceptions import DivergenceError
 from ..nn import LossOutput, Outputs, posterior_sums
 from ._data import Batches, Samples, sample_batches
-from ._device import n_threads_that_pay, torch_state
+from ._torch_state import n_threads_that_pay, torch_state
 
 
 @dataclass

@@ -23,12 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from ..._device import resolve_device
 from ...exceptions import DivergenceError
 from ..nn import DenseModule, LossOutput, VAEModule
 from ._data import Batches, Samples
-from ._device import entropy, resolve_device, torch_state
 from ._handover import offering
 from ._out_of_core import is_out_of_core
+from ._torch_state import entropy, torch_state
 from ._trainer import Epoch, Summary, Trainer, summarize
 
 # Memory of a CPU for the networks trained together, in bytes; of a GPU it is half of what is free.

@@ -6,6 +6,7 @@ function of a waveform to `AudioEncoder`.
 """
 
 from ._base import BaseEncoder
+from ._function import FunctionEncoder
 from ._musicnn import MusicNN
 
-__all__ = ["BaseEncoder", "MusicNN"]
+__all__ = ["BaseEncoder", "FunctionEncoder", "MusicNN"]

@@ -52,6 +52,17 @@ class BaseEncoder(BaseEstimator):
     window_length: int | None
     n_features: int
 
+    def check_settings(self) -> None:
+        """Raise what is wrong with the parameters, or missing on this machine, before the work.
+
+        Raises
+        ------
+        ImportError
+            If a package or the weights are not installed.
+        ValueError
+            If a parameter can't work.
+        """
+
     def identity(self) -> Any:
         """Return what tells the encoder apart from all others in the cache, its weights included.
 

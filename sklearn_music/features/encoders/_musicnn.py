@@ -79,6 +79,19 @@ class MusicNN(BaseEncoder):
         self.model = model
         self.output = output
 
+    def check_settings(self) -> None:
+        """Raise what is wrong with the parameters, or missing.
+
+        Raises
+        ------
+        ImportError
+            If the package musicnn is not installed.
+        ValueError
+            If a parameter is none of those listed.
+        """
+        self._validate_params()
+        _folder()
+
     @property
     def n_features(self) -> int:  # type: ignore[override]
         """Length of the vector of a window."""

@@ -1,4 +1,4 @@
-"""Devices, and torch's state of the whole process: modes, random numbers, threads."""
+"""torch's state of the whole process: modes, random numbers, threads."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,28 +16,6 @@ SMALL_STEP = 2**28
 # torch's random state and number of threads belong to the process. Whoever changes them holds
 # this lock until they are back, so only one fit trains at a time.
 _PROCESS_STATE = threading.RLock()
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the torch device that `device` means on this machine, or raise a ValueError."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f'Got device={device!r}, expected "auto", "cpu", "cuda", "cuda:1", "mps" or another '
-            f"name that torch.device knows: {error}"
-        ) from error
-    if device.type == "cuda":
-        is_there = (device.index or 0) < torch.cuda.device_count()
-    elif device.type == "mps":
-        is_there = torch.backends.mps.is_available()
-    else:
-        is_there = device.type == "cpu"
-    if not is_there:
-        raise ValueError(f'Got device={str(device)!r}, which is not there. Use device="auto".')
-    return device
 
 
 @contextmanager
