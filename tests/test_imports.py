@@ -217,7 +217,7 @@ def test_every_package_has_its_level():
 
 
 HEAVY = ("bokeh", "librosa", "matplotlib", "numba", "skorch", "torch")
-# With all of their modules.
+# With all of their modules but those that define a network.
 LIGHT = ("exceptions", "features", "datasets", "metrics", "pipelines", "plotting")
 
 
@@ -225,7 +225,12 @@ LIGHT = ("exceptions", "features", "datasets", "metrics", "pipelines", "plotting
 def loaded():
     """What each of these steps loads that the steps before it did not, in one process."""
     modules = {
-        name: [module for module in MODULES if module == name or module.startswith(f"{name}.")]
+        name: [
+            module
+            for module in MODULES
+            if module == name or module.startswith(f"{name}.")
+            if not module.endswith("_network")
+        ]
         for name in LIGHT
     }
     steps = {

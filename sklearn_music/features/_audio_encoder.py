@@ -215,6 +215,9 @@ class AudioEncoder(TrackTransformer):
             If a parameter, or a combination of them, can't work.
         """
         self._validate_params()
+        if isinstance(self.encoder, type) and issubclass(self.encoder, BaseEncoder):
+            name = self.encoder.__name__
+            raise ValueError(f"Got encoder={name}, a class: expected an object, {name}().")
         self._device()
         encoder = self._encoder()
         if encoder.window_length is None and self.pooling != "mean":
@@ -280,7 +283,7 @@ class AudioEncoder(TrackTransformer):
         memory = self._check_memory()
         duration = None if self.duration is None else float(self.duration)
         n_windows = 1 if encoder.window_length is None else int(self.windows)
-        places = {
+        places: dict[str, Any] = {
             "sample_rate": encoder.sample_rate,
             "window_length": encoder.window_length,
             "n_windows": n_windows,
@@ -290,7 +293,6 @@ class AudioEncoder(TrackTransformer):
         has_cache = getattr(memory, "location", "unknown") is not None
         key = (CACHE_VERSION, places, encoder.identity()) if has_cache else None
         cached = memory.cache(_vectors_of_file, ignore=["compute"])
-        is_cached = getattr(cached, "check_call_in_cache", lambda *args: False)
         waveform_rate = int(self.sample_rate or encoder.sample_rate)
 
         def prepare(track, stamp):
@@ -299,8 +301,8 @@ class AudioEncoder(TrackTransformer):
                 prepared = _Track(name, keep=lambda vectors: vectors)
             else:
                 prepared = _Track(name, keep=lambda vectors: cached(*stamp, key, lambda: vectors))
-                if is_cached(*stamp, key, None):
-                    prepared.vectors = cached(*stamp, key, None)
+                with contextlib.suppress(_NotInCacheError):
+                    prepared.vectors = cached(*stamp, key, _not_in_cache)
                     return prepared
             windows = read_windows(track, stamp, waveform_rate=waveform_rate, **places)
             prepared.inputs = [encoder.preprocess(window) for window in windows]
@@ -317,7 +319,7 @@ class AudioEncoder(TrackTransformer):
         with contextlib.closing(prepared):
             for outcome in prepared:
                 waiting.append(outcome)
-                if len(waiting) * self.windows >= self.batch_size:
+                if (len(waiting) + 1) * self.windows > self.batch_size:
                     yield from self._rows_of(waiting)
                     waiting = []
         yield from self._rows_of(waiting)
@@ -381,6 +383,14 @@ class AudioEncoder(TrackTransformer):
             failures[i] = row
             self._raise_for(dict(sorted(failures.items())), n_tracks=len(tracks))
         raise AssertionError("all tracks failed, which raises above")
+
+
+class _NotInCacheError(Exception):
+    """A result has to be computed."""
+
+
+def _not_in_cache():
+    raise _NotInCacheError
 
 
 def _vectors_of_file(path, size, mtime_ns, key, compute):

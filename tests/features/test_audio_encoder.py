@@ -10,14 +10,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io as skops
+import soundfile
 import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_music import AudioEncoder
+from sklearn_music import AudioEncoder, TrackVAE
 from sklearn_music.exceptions import AudioError
 from sklearn_music.features import _track_transformer
+from sklearn_music.features.encoders import BaseEncoder, MusicNN
+from sklearn_music.metrics import silhouette_scorer
 
 
 class Net(torch.nn.Module):
@@ -352,3 +357,196 @@ def test_pickle_and_clone(write_tone):
     expected = fitted.transform(paths)
     for other in (clone(fitted).fit(paths), pickle.loads(pickle.dumps(fitted))):
         np.testing.assert_array_equal(other.transform(paths), expected)
+
+
+# Encoders of windows
+
+
+class Levels(BaseEncoder):
+    """Mean and maximum of windows of 0.1 s at 8 kHz."""
+
+    sample_rate, window_length, n_features = 8000, 800, 2
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def identity(self):
+        return "Levels", self.scale
+
+    def preprocess(self, window):
+        assert window.shape == (800,)
+        assert window.dtype == np.float32
+        return window.reshape(8, 100)
+
+    def encode(self, batch, device):
+        assert batch.shape[1:] == (8, 100)
+        assert device.type == "cpu"
+        SIZES.append(len(batch))
+        return self.scale * np.stack([batch.mean((1, 2)), batch.max((1, 2))], axis=1)
+
+    def get_feature_names(self):
+        return ["mean", "max"]
+
+
+SIZES = []
+
+
+def staircase(seconds, rate=8000):
+    """A waveform whose level is the time in units of 10 s."""
+    return (np.arange(int(seconds * rate)) / rate / 10).astype(np.float32)
+
+
+def levels_of(waveform, n_windows, rate=8000):
+    """The means of windows of 0.1 s in the middles of equal parts of where one can start."""
+    room = max(0, len(waveform) - 800)
+    starts = [int(room * (i + 0.5) / n_windows) for i in range(n_windows)]
+    return np.array(
+        [[w.mean(), w.max()] for w in (np.resize(waveform[s : s + 800], 800) for s in starts)]
+    )
+
+
+@pytest.mark.parametrize("n_windows", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["waveform", "file", "long file"])
+def test_windows_are_spread_over_a_track(n_windows, kind, tmp_path, count_decoded):
+    waveform = staircase(8.0 if kind == "long file" else 0.3)
+    track = waveform
+    if kind != "waveform":
+        track = tmp_path / "a.wav"
+        soundfile.write(track, waveform, 8000, subtype="FLOAT")
+    rows = AudioEncoder(Levels(), windows=n_windows, pooling=None).fit_transform([track])
+    np.testing.assert_allclose(
+        rows.reshape(2, n_windows).T, levels_of(waveform, n_windows), atol=2e-5
+    )
+    # Of a long file no more than the windows is decoded.
+    n_reads = {"waveform": 0, "file": 1, "long file": n_windows}[kind]
+    assert len(count_decoded) == n_reads
+
+
+def test_pooling_and_names():
+    waveforms = [staircase(2.0), staircase(3.0)]
+    windows = np.stack([levels_of(waveform, 4) for waveform in waveforms])
+    mean, std = windows.mean(axis=1), windows.std(axis=1)
+    for pooling, expected, names in [
+        ("mean", mean, ["mean", "max"]),
+        ("stats", np.hstack([mean, std]), ["mean_mean", "max_mean", "mean_std", "max_std"]),
+        (
+            None,
+            windows.transpose(0, 2, 1).reshape(2, 8),
+            [f"{name}_w{i}" for name in ("mean", "max") for i in range(4)],
+        ),
+    ]:
+        encoder = AudioEncoder(Levels(), pooling=pooling)
+        np.testing.assert_allclose(encoder.fit_transform(waveforms), expected, atol=1e-6)
+        assert encoder.get_feature_names_out().tolist() == names
+        assert encoder.n_components_ == len(names)
+        assert getattr(encoder, "image_shape_", None) == (None if pooling else (2, 4))
+    assert not hasattr(encoder.set_params(pooling="mean").fit(waveforms), "image_shape_")
+
+
+def test_a_stretch_of_the_track(tmp_path):
+    waveform = staircase(4.0)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, waveform, 8000, subtype="FLOAT")
+    encoder = AudioEncoder(Levels(), offset=1.0, duration=2.0, pooling=None)
+    rows = encoder.fit_transform([waveform, path])
+    expected = levels_of(waveform[8000:24000], 4).T.ravel()
+    np.testing.assert_allclose(rows, [expected, expected], atol=2e-5)
+
+
+def test_a_track_shorter_than_a_window_is_repeated():
+    waveform = staircase(0.03)
+    rows = AudioEncoder(Levels()).fit_transform([waveform])
+    expected = np.resize(waveform, 800)
+    np.testing.assert_allclose(rows, [[expected.mean(), expected.max()]], rtol=1e-5)
+
+
+def test_waveforms_of_another_rate_are_resampled():
+    waveform = np.sin(2 * np.pi * 50 * np.arange(44100) / 44100).astype(np.float32)
+    rows = AudioEncoder(Levels(), sample_rate=44100).fit_transform([waveform])
+    np.testing.assert_allclose(rows, [[0, 1]], atol=0.01)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
+def test_batches_hold_windows_of_several_tracks(batch_size, rng):
+    waveforms = [rng.uniform(-1, 1, 4000).astype(np.float32) for _ in range(7)]
+    expected = AudioEncoder(Levels()).fit_transform(waveforms)
+    SIZES.clear()
+    rows = AudioEncoder(Levels(), batch_size=batch_size).fit_transform(waveforms)
+    np.testing.assert_array_equal(rows, expected)
+    assert sum(SIZES) == 28
+    assert max(SIZES) == min(batch_size, 28)
+
+
+def test_cache_of_windows(tmp_path, count_decoded, write_tone):
+    paths = [write_tone(f"{i}.wav", rate=8000, frequency=200 * (i + 1)) for i in range(3)]
+    encoder = AudioEncoder(Levels(), memory=tmp_path / "cache")
+    first = encoder.fit_transform(paths)
+    n_reads = len(count_decoded)
+    SIZES.clear()
+    again = clone(encoder).set_params(batch_size=2, n_jobs=2, device="cpu").fit_transform(paths)
+    np.testing.assert_array_equal(again, first)
+    # Only what the windows become is computed anew.
+    stats = clone(encoder).set_params(pooling="stats").fit_transform(paths)
+    np.testing.assert_array_equal(stats[:, :2], first)
+    assert len(count_decoded) == n_reads
+    assert not SIZES
+    np.testing.assert_allclose(
+        clone(encoder).set_params(encoder__scale=2.0).fit_transform(paths), 2 * first, rtol=1e-6
+    )
+    clone(encoder).set_params(windows=3).fit_transform(paths)
+    assert SIZES == [8, 4, 6, 3]
+
+
+def test_one_bad_track_among_windows(tmp_path, write_tone):
+    good = [write_tone(f"{i}.wav", rate=8000) for i in range(3)]
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not audio")
+    encoder = AudioEncoder(Levels(), on_error="nan", batch_size=5)
+    with pytest.warns(UserWarning, match="1 of 4 tracks"):
+        rows = encoder.fit_transform([good[0], bad, *good[1:]])
+    assert np.isnan(rows).all(axis=1).tolist() == [False, True, False, False]
+    assert list(encoder.failures_) == [1]
+    with pytest.raises(AudioError, match=r"Row 1: .*bad\.wav"):
+        clone(encoder).set_params(on_error="raise").fit_transform([good[0], bad, *good[1:]])
+
+
+def test_an_encoder_that_returns_nan_names_the_track(write_tone):
+    paths = [write_tone("a.wav", rate=8000), write_tone("b.wav", rate=8000, seconds=0.2)]
+    with pytest.raises(AudioError, match=r"Row 0: .*NaN or infinity.*a\.wav"):
+        AudioEncoder(Levels(np.nan)).fit_transform(paths)
+
+
+def test_wrong_settings_are_found_before_the_work(write_tone, count_decoded):
+    path = write_tone("a.wav")
+    for params, message in [
+        ({"encoder": mean_and_std, "pooling": None}, "Got pooling=None for a function"),
+        ({"encoder": Levels(), "device": "tpu"}, "Got device='tpu'"),
+        ({"encoder": Levels(), "windows": 0}, "'windows' parameter"),
+        ({"encoder": Levels}, r"expected an object, Levels\(\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            AudioEncoder(**params).fit([path])
+    assert not count_decoded
+
+
+def test_a_track_vae_of_windows(rng):
+    waveforms = [rng.uniform(-1, 1, 8000).astype(np.float32) for _ in range(12)]
+    encoder = AudioEncoder(Levels(), windows=8, pooling=None)
+    rows = encoder.fit_transform(waveforms)
+    vae = TrackVAE(4, image_shape=encoder.image_shape_, window_frames=4, max_epochs=2)
+    assert vae.fit_transform(rows).shape == (12, 4)
+
+
+def test_encoders_in_a_search_and_in_skops(rng, tmp_path):
+    waveforms = [rng.uniform(-1, 1, 1000).astype(np.float32) for _ in range(12)]
+    pipe = make_pipeline(AudioEncoder(Levels()), KMeans(2, n_init=1, random_state=0))
+    search = GridSearchCV(
+        pipe, {"audioencoder__encoder__scale": [1.0, 2.0]}, scoring=silhouette_scorer(), cv=2
+    ).fit(waveforms)
+    assert search.best_params_.keys() == {"audioencoder__encoder__scale"}
+    fitted = AudioEncoder(MusicNN()).set_output(transform="pandas")
+    fitted.n_components_, fitted.n_features_in_ = 200, 1
+    skops.dump(fitted, tmp_path / "encoder.skops")
+    trusted = skops.get_untrusted_types(file=tmp_path / "encoder.skops")
+    again = skops.load(tmp_path / "encoder.skops", trusted=trusted)
+    assert again.get_params()["encoder__model"] == "MSD"

@@ -43,20 +43,21 @@ def read_checkpoint(prefix: str) -> dict[str, NDArray[np.float32]]:
         for _, handle in _entries(index, start, size):
             place = _varints(handle)
             for key, value in _entries(index, next(place), next(place)):
-                entry = _fields(value)
-                if key and entry.get(1) == _FLOAT32:  # the empty key holds a header
+                entry = _Message(value)
+                if key and entry.number(1) == _FLOAT32:  # the empty key holds a header
                     tensors[key.decode()] = _tensor(entry, data)
     except (IndexError, StopIteration, struct.error, UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{prefix}.index is no checkpoint that can be read: {error}") from error
     return tensors
 
 
-def _tensor(entry: dict, data: bytes) -> NDArray[np.float32]:
+def _tensor(entry: "_Message", data: bytes) -> NDArray[np.float32]:
     """Return the tensor of an entry: dtype 1, shape 2, shard 3, offset 4, size 5."""
-    if entry.get(3):
+    if entry.number(3):
         raise ValueError("it has several parts, expected one")
-    shape = [_fields(size).get(1, 0) for size in _messages(entry.get(2, b""), 2)]
-    offset, size = entry.get(4, 0), entry.get(5, 0)
+    shapes = [_Message(shape) for shape in entry.texts(2)]
+    shape = [_Message(size).number(1) for dims in shapes for size in dims.texts(2)]
+    offset, size = entry.number(4), entry.number(5)
     if math.prod(shape) * 4 != size or offset + size > len(data):
         raise ValueError(f"a tensor of shape {shape} has {size} bytes")
     return np.frombuffer(data, "<f4", math.prod(shape), offset).reshape(shape)
@@ -80,30 +81,31 @@ def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
         position += n_value
 
 
-def _fields(message: bytes) -> dict[int, int | bytes]:
-    """Return the last value of each field of a protocol buffer."""
-    return dict(_walk(message))
+class _Message:
+    """The fields of a protocol buffer, by their numbers."""
 
-
-def _messages(message: bytes, number: int) -> list[bytes]:
-    """Return all values of a repeated field."""
-    return [value for field, value in _walk(message) if field == number]
-
-
-def _walk(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        kind = tag & 7
-        if kind == 0:
-            value, position = _varint(message, position)
-        else:
-            size = {1: 8, 5: 4}.get(kind)
+    def __init__(self, message: bytes) -> None:
+        self.numbers: dict[int, int] = {}
+        self._texts: dict[int, list[bytes]] = {}
+        position = 0
+        while position < len(message):
+            tag, position = _varint(message, position)
+            if tag & 7 == 0:
+                self.numbers[tag >> 3], position = _varint(message, position)
+                continue
+            size = {1: 8, 5: 4}.get(tag & 7)
             if size is None:
                 size, position = _varint(message, position)
-            value = message[position : position + size]
+            self._texts.setdefault(tag >> 3, []).append(message[position : position + size])
             position += size
-        yield tag >> 3, value
+
+    def number(self, field: int) -> int:
+        """Return a number; what is not there is 0."""
+        return self.numbers.get(field, 0)
+
+    def texts(self, field: int) -> list[bytes]:
+        """Return all values of a field of bytes."""
+        return self._texts.get(field, [])
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

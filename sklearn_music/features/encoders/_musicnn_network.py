@@ -22,84 +22,100 @@ class MusicNNOutput(NamedTuple):
     tags: Tensor
 
 
+class Frontend(nn.Module):
+    """Filters over the spectrogram, of which the strongest response over the bands is kept."""
+
+    def __init__(self, n_filters: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, n_filters, kernel)
+        self.norm = nn.BatchNorm1d(n_filters, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the responses, (n_windows, n_filters, n_frames), of (n_windows, 1, n_frames, 96).
+
+        They are ``norm(convolution(x).relu()).amax(dim=3)``. What grows with the response, or falls
+        where the norm's weight is negative, comes after the maximum here: half the time.
+        """
+        n_frames = self.convolution.kernel_size[0]
+        x = functional.pad(x, (0, 0, (n_frames - 1) // 2, n_frames // 2))
+        sign = self.norm.weight.sign()
+        weight = self.convolution.weight * sign[:, None, None, None]
+        strongest = functional.conv2d(x, weight).amax(dim=3) * sign[:, None]
+        bias = self.get_parameter("convolution.bias")
+        return self.norm((strongest + bias[:, None]).relu())
+
+
+class Midend(nn.Module):
+    """A convolution over time, with as many frames out as in."""
+
+    def __init__(self, n_in: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(n_in, N_FILTERS_DENSE, 7, padding=3)
+        self.norm = nn.BatchNorm1d(N_FILTERS_DENSE, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (n_windows, n_filters, n_frames), of (n_windows, n_in, n_frames)."""
+        return self.norm(self.convolution(x).relu())
+
+
 class MusicNNModule(nn.Module):
     """The network of Pons and Serra, "musicnn: Pre-trained convolutional neural networks", 2019.
 
     The front end is that of Pons et al., "End-to-end learning for music audio tagging at scale",
-    2018: filters as high as a part of the spectrum (timbre) or as long as a beat (rhythm), of
-    which the strongest response over the frequencies counts. Three densely connected
-    convolutions over time follow, then mean and maximum over time.
+    2018: filters as high as a part of the spectrum (timbre) or as long as a beat (rhythm). Three
+    densely connected convolutions over time follow, then maximum and mean over time.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = _norm(nn.BatchNorm2d, 1)
-        self.front = nn.ModuleList(
-            nn.ModuleList([nn.Conv2d(1, n_filters, kernel), _norm(nn.BatchNorm2d, n_filters)])
-            for n_filters, kernel in [
-                (N_FILTERS_TIMBRAL, (7, int(0.4 * N_MELS))),
-                (N_FILTERS_TIMBRAL, (7, int(0.7 * N_MELS))),
-                (N_FILTERS_TEMPORAL, (128, 1)),
-                (N_FILTERS_TEMPORAL, (64, 1)),
-                (N_FILTERS_TEMPORAL, (32, 1)),
-            ]
+        self.norm_input = nn.BatchNorm2d(1, eps=1e-3)
+        timbral = [(7, int(share * N_MELS)) for share in (0.4, 0.7)]
+        temporal = [(n_frames, 1) for n_frames in (128, 64, 32)]
+        self.frontends = nn.ModuleList(
+            [Frontend(N_FILTERS_TIMBRAL, kernel) for kernel in timbral]
+            + [Frontend(N_FILTERS_TEMPORAL, kernel) for kernel in temporal]
         )
         n_front = 2 * N_FILTERS_TIMBRAL + 3 * N_FILTERS_TEMPORAL
-        self.middle = nn.ModuleList(
-            nn.ModuleList(
-                [
-                    nn.Conv1d(n_in, N_FILTERS_DENSE, 7, padding=3),
-                    _norm(nn.BatchNorm1d, N_FILTERS_DENSE),
-                ]
-            )
-            for n_in in (n_front, N_FILTERS_DENSE, N_FILTERS_DENSE)
-        )
-        self.norm_pooled = _norm(nn.BatchNorm1d, N_POOLED)
+        self.midends = nn.ModuleList(map(Midend, (n_front, N_FILTERS_DENSE, N_FILTERS_DENSE)))
+        self.norm_pooled = nn.BatchNorm1d(N_POOLED, eps=1e-3)
         self.dense = nn.Linear(N_POOLED, N_UNITS)
-        self.norm_dense = _norm(nn.BatchNorm1d, N_UNITS)
+        self.norm_dense = nn.BatchNorm1d(N_UNITS, eps=1e-3)
         self.tagger = nn.Linear(N_UNITS, N_TAGS)
 
     def forward(self, log_mel: Tensor) -> MusicNNOutput:
         """Return the outputs for log-mel spectrograms, (n_windows, n_frames, 96)."""
-        x = self.scale(log_mel[:, None])
-        parts = []
-        for convolution, norm in self.front:
-            n_frames = convolution.kernel_size[0]
-            # As many frames out as in.
-            padded = functional.pad(x, (0, 0, (n_frames - 1) // 2, n_frames // 2))
-            parts.append(norm(convolution(padded).relu()).amax(dim=3))
-        parts = [torch.cat(parts, dim=1)]
-        for i, (convolution, norm) in enumerate(self.middle):
-            out = norm(convolution(parts[-1]).relu())
-            parts.append(out if i == 0 else out + parts[-1])
-        channels = torch.cat(parts, dim=1)
+        x = self.norm_input(log_mel[:, None])
+        front = torch.cat([frontend(x) for frontend in self.frontends], dim=1)
+        first, second, third = self.midends
+        maps = [front, first(front)]
+        maps.append(second(maps[-1]) + maps[-1])
+        maps.append(third(maps[-1]) + maps[-1])
+        channels = torch.cat(maps, dim=1)
         pooled = torch.stack([channels.amax(dim=2), channels.mean(dim=2)], dim=2).flatten(1)
         embedding = self.norm_dense(self.dense(self.norm_pooled(pooled)).relu())
         return MusicNNOutput(pooled, embedding, self.tagger(embedding).sigmoid())
 
 
-def _norm(kind: type[nn.Module], n_channels: int) -> nn.Module:
-    return kind(n_channels, eps=1e-3)
-
-
 def load_weights(module: MusicNNModule, tensors: dict[str, NDArray[np.float32]]) -> None:
-    """Set the weights to those of a checkpoint of the original, by TensorFlow's names."""
-    convolutions = [layer for layer, _ in [*module.front, *module.middle]]
-    norms = [norm for _, norm in [*module.front, *module.middle]]
-    norms = [module.scale, *norms, module.norm_pooled, module.norm_dense]
-    named = {f"conv2d{_suffix(i)}": layer for i, layer in enumerate(convolutions)}
-    named |= {"dense": module.dense, "dense_1": module.tagger}
-    for name, layer in named.items():
-        kernel = tensors[f"{name}/kernel"]
-        # There, the channels come last.
-        if isinstance(layer, nn.Conv1d):  # written as (n_frames, n_in, 1, n_out)
-            kernel = kernel[:, :, 0].transpose(2, 1, 0)
-        elif kernel.ndim == 4:
-            kernel = kernel.transpose(3, 2, 0, 1)
+    """Set the weights to those of a checkpoint of the original, by TensorFlow's names.
+
+    There, layers have their kind's name and a number, in the order in which they were made. The
+    modules here are in the same order.
+    """
+    parts = list(module.modules())
+    convolutions = [part for part in parts if isinstance(part, (nn.Conv1d, nn.Conv2d))]
+    dense = [part for part in parts if isinstance(part, nn.Linear)]
+    norms = [part for part in parts if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    for i, layer in enumerate(convolutions):
+        kernel = tensors[f"conv2d{_suffix(i)}/kernel"]  # (height, width, channels in, and out)
+        if isinstance(layer, nn.Conv1d):  # (frames, channels in, 1, channels out)
+            _copy(layer.weight, kernel[:, :, 0].transpose(2, 1, 0))
         else:
-            kernel = kernel.T
-        _copy(layer.weight, kernel)
-        _copy(layer.bias, tensors[f"{name}/bias"])
+            _copy(layer.weight, kernel.transpose(3, 2, 0, 1))
+        _copy(layer.bias, tensors[f"conv2d{_suffix(i)}/bias"])
+    for i, linear in enumerate(dense):
+        _copy(linear.weight, tensors[f"dense{_suffix(i)}/kernel"].T)
+        _copy(linear.bias, tensors[f"dense{_suffix(i)}/bias"])
     for i, norm in enumerate(norms):
         name = f"batch_normalization{_suffix(i)}"
         _copy(norm.weight, tensors[f"{name}/gamma"])
@@ -113,7 +129,8 @@ def _suffix(i: int) -> str:
 
 
 @torch.no_grad()
-def _copy(target: Tensor, values: NDArray[np.float32]) -> None:
+def _copy(target: Tensor | None, values: NDArray[np.float32]) -> None:
+    assert target is not None
     if target.shape != values.shape:
         raise ValueError(f"a tensor has the shape {values.shape}, expected {tuple(target.shape)}")
     target.copy_(torch.from_numpy(values.copy()))
