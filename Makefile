@@ -43,6 +43,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 		--constraint constraints.txt --editable ".[docs,plot,report,test]"
+	# The weights of MusicNN. What else the package asks for, an old TensorFlow, is not needed.
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+		--constraint constraints.txt --no-deps musicnn
 	touch $@
 
 $(ARROW): $(INSTALLED) constraints.txt

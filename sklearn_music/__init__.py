@@ -16,6 +16,7 @@ Embedders: features to latent vectors, and back
 ------------------------------------------------------------------------------------
 `VAE`                          any numeric features
 `TrackVAE`                     spectrograms, with or without lyrics; the one to begin with
+`JointVAE`                     vectors of a pretrained encoder, with or without lyrics
 `ConvVAE`                      spectrograms, each as one image
 `BetaCVAE`                     features given a condition, the genre for example
 `VaDE`                         any numeric features, to clusters as well
@@ -52,6 +53,7 @@ __all__ = [
     "BetaCVAE",
     "ConvVAE",
     "GenreEncoder",
+    "JointVAE",
     "LyricVectorizer",
     "SpectrogramExtractor",
     "TrackVAE",
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     from . import pipelines as pipelines
     from . import plotting as plotting
     from . import report as report
-    from .embedding import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+    from .embedding import VAE, BetaCVAE, ConvVAE, JointVAE, TrackVAE, VaDE
     from .features import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
 else:
     _FEATURES = ("AudioEncoder", "GenreEncoder", "LyricVectorizer", "SpectrogramExtractor")

@@ -3,8 +3,9 @@
 from ._base import BaseEmbedder
 from ._beta_cvae import BetaCVAE
 from ._conv_vae import ConvVAE
+from ._joint_vae import JointVAE
 from ._track_vae import TrackVAE
 from ._vade import VaDE
 from ._vae import VAE
 
-__all__ = ["VAE", "BaseEmbedder", "BetaCVAE", "ConvVAE", "TrackVAE", "VaDE"]
+__all__ = ["VAE", "BaseEmbedder", "BetaCVAE", "ConvVAE", "JointVAE", "TrackVAE", "VaDE"]

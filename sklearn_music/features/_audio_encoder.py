@@ -291,7 +291,8 @@ class AudioEncoder(TrackTransformer):
             "duration": duration,
         }
         has_cache = getattr(memory, "location", "unknown") is not None
-        key = (CACHE_VERSION, places, encoder.identity()) if has_cache else None
+        # A short text: joblib hashes it for each track.
+        key = joblib.hash((CACHE_VERSION, places, encoder.identity())) if has_cache else None
         cached = memory.cache(_vectors_of_file, ignore=["compute"])
         waveform_rate = int(self.sample_rate or encoder.sample_rate)
 

@@ -2,6 +2,7 @@
 
 from ._conv import ConvModule
 from ._dense import DenseModule
+from ._joint import JointModule
 from ._module import VAEModule
 from ._outputs import LossOutput, Outputs, Pair, Posterior, posterior_sums
 from ._prior import GaussianMixturePrior
@@ -12,6 +13,7 @@ __all__ = [
     "ConvModule",
     "DenseModule",
     "GaussianMixturePrior",
+    "JointModule",
     "LossOutput",
     "Outputs",
     "Pair",

@@ -8,18 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._auxiliary import AuxiliaryModule
 from ._layers import as_posterior, layer, perceptron
-from ._module import VAEModule
 from ._outputs import Posterior
 
 N_AUXILIARY_UNITS = 64
 
 
-class ConvModule(VAEModule):
+class ConvModule(AuxiliaryModule):
     """Variational autoencoder of an image (a spectrogram) and the auxiliary features behind it.
 
-    Each convolution halves the image. The error of the auxiliary features is multiplied by
-    `auxiliary_weight`.
+    Each convolution halves the image.
     """
 
     def __init__(
@@ -28,14 +27,10 @@ class ConvModule(VAEModule):
         n_components: int,
         image_shape: Sequence[int],
         channels: Sequence[int],
-        auxiliary_weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(n_features, n_components, **kwargs)
+        super().__init__(n_features, n_components, math.prod(image_shape), **kwargs)
         self.image_shape = tuple(image_shape)
-        self.auxiliary_weight = auxiliary_weight
-        self.n_pixels = math.prod(image_shape)
-        self.n_auxiliary = self.n_inputs - self.n_pixels
 
         # Kernels of 3 with a stride of 2: an image of n becomes one of (n + 1) // 2.
         self.shapes = [self.image_shape]
@@ -67,7 +62,7 @@ class ConvModule(VAEModule):
 
     def encode(self, x: Tensor) -> Posterior:
         """Return the posterior of each sample."""
-        image = x[:, : self.n_pixels].reshape(-1, 1, *self.image_shape)
+        image = x[:, : self.n_main].reshape(-1, 1, *self.image_shape)
         parts = [self.convolutions(image).flatten(start_dim=1)]
         if self.auxiliary_encoder is not None:
             is_there = self.has_auxiliary(x)
@@ -87,25 +82,3 @@ class ConvModule(VAEModule):
         if self.auxiliary_decoder is not None:
             parts.append(self.auxiliary_decoder(z))
         return torch.cat(parts, dim=1)
-
-    def auxiliary(self, x: Tensor) -> Tensor:
-        """Return the auxiliary features, (n_samples, n_auxiliary)."""
-        return x[:, self.n_pixels : self.n_inputs]
-
-    def has_auxiliary(self, x: Tensor) -> Tensor:
-        """Return whether none of a sample's auxiliary features is missing, (n_samples, 1)."""
-        return ~self.auxiliary(x).isnan().any(dim=1, keepdim=True)
-
-    def n_observed(self, x: Tensor, auxiliary_weight: float | None = None) -> Tensor:
-        """Return the number of each sample's features that are not missing, weighted as `error`."""
-        weight = self.auxiliary_weight if auxiliary_weight is None else auxiliary_weight
-        return self.n_pixels + weight * self.n_auxiliary * self.has_auxiliary(x)[:, 0].to(x.dtype)
-
-    def error(self, x: Tensor, x_hat: Tensor, auxiliary_weight: float | None = None) -> Tensor:
-        """Return the squared error of each sample's input; what is missing has none."""
-        weight = self.auxiliary_weight if auxiliary_weight is None else auxiliary_weight
-        x = x[:, : self.n_inputs]
-        # Before the difference: the gradient of a NaN that is dropped later is NaN too.
-        error = (torch.where(x.isnan(), x_hat, x) - x_hat).square()
-        auxiliary = weight * error[:, self.n_pixels :] * self.has_auxiliary(x)
-        return error[:, : self.n_pixels].sum(dim=1) + auxiliary.sum(dim=1)

@@ -1,46 +1,22 @@
 """The network over tracks: windows of a spectrogram, auxiliary features, product of experts."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ._conv import N_AUXILIARY_UNITS, ConvModule
-from ._layers import as_posterior, perceptron
+from ._experts import Expert, expert, hide_some, product
+from ._layers import perceptron
 from ._outputs import Outputs, Pair, Posterior
 from ._windows import augment, cut, frames_before_padding, random_starts
 
 _N_HEAD_UNITS = 128
 
-# An expert of lower variance would overflow the sum of precisions.
-_MIN_LOG_VARIANCE = -20.0
-
 # Initial log-variance of the audio expert. The contrastive loss counts directions only and leaves
 # means small: behind a large posterior variance the decoder would not find them.
 _INITIAL_LOG_VARIANCE = -4.0
-
-# Share of the samples of a step that show one modality only, so that each expert learns to stand
-# alone.
-_SHARE_ALONE = 0.5
-
-
-class Expert(NamedTuple):
-    """A modality's Gaussian expert: its precision, and its mean times that; zeros if missing."""
-
-    precision: Tensor
-    evidence: Tensor
-
-
-def product(*experts: Expert) -> Posterior:
-    """Return the product of the standard normal prior and the experts.
-
-    Wu and Goodman, "Multimodal Generative Models for Scalable Weakly-Supervised Learning",
-    2018, section 2.2.
-    """
-    precision = 1 + torch.stack([expert.precision for expert in experts]).sum(dim=0)
-    evidence = torch.stack([expert.evidence for expert in experts]).sum(dim=0)
-    return Posterior(evidence / precision, -precision.log())
 
 
 class TrackModule(ConvModule):
@@ -96,12 +72,15 @@ class TrackModule(ConvModule):
         and the auxiliary features. So no `positive` is needed.
         """
         normalized = self.normalized(x)
-        has_audio = self.has_audio(x)
+        has_audio = self.has_main(x)
         view = self._random_view(x, *normalized)
         audio = self._audio_expert(view, has_audio, augments=True)
         auxiliary = self._auxiliary_experts(view)
         has_both = has_audio & self.has_auxiliary(view)
-        posterior = product(*self._hide([audio, *auxiliary], has_both))
+        experts = [audio, *auxiliary]
+        if self.training:
+            experts = hide_some(experts, has_both)
+        posterior = product(*experts)
         outputs = self._compare(view, posterior, posterior.sample(noise), auxiliary_weight)
         if not self.pair_weights["contrastive"]:
             return outputs
@@ -118,7 +97,7 @@ class TrackModule(ConvModule):
 
     def encode(self, x: Tensor) -> Posterior:
         """Return the posterior of each view."""
-        audio = self._audio_expert(x, self.has_audio(x))
+        audio = self._audio_expert(x, self.has_main(x))
         return product(audio, *self._auxiliary_experts(x))
 
     def embed(self, x: Tensor) -> Posterior:
@@ -128,7 +107,7 @@ class TrackModule(ConvModule):
         """
         views, weights = self.views(x)
         flat = views.flatten(0, 1)
-        experts = self._audio_expert(flat, self.has_audio(flat))
+        experts = self._audio_expert(flat, self.has_main(flat))
         audio = Expert(
             *((part.view(*weights.shape, -1) * weights[:, :, None]).sum(dim=1) for part in experts)
         )
@@ -143,25 +122,13 @@ class TrackModule(ConvModule):
         frames = torch.arange(self.n_frames, device=z.device) % self.window_frames
         image = self._window(view)[:, :, frames] + condition[:, :, None]
         image = image * self.band_scale + self.band_mean
-        return torch.cat([image.flatten(start_dim=1), view[:, self.n_pixels :]], dim=1)
+        return torch.cat([image.flatten(start_dim=1), view[:, self.n_main :]], dim=1)
 
     def elbo(self, x: Tensor, nodes: Tensor, variance: float = 1.0) -> Tensor:
         """Return the evidence lower bound of each track, the mean over its windows."""
         views, weights = self.views(x)
         of_views = super().elbo(views.flatten(0, 1), nodes, variance)
         return (of_views.view(weights.shape) * weights).sum(dim=1)
-
-    def n_observed(self, x: Tensor, auxiliary_weight: float | None = None) -> Tensor:
-        """Return the number of each view's features that are not missing, weighted as `error`."""
-        weight = self.auxiliary_weight if auxiliary_weight is None else auxiliary_weight
-        audio, auxiliary = (
-            has(x)[:, 0].to(x.dtype) for has in (self.has_audio, self.has_auxiliary)
-        )
-        return self.n_pixels * audio + weight * self.n_auxiliary * auxiliary
-
-    def has_audio(self, x: Tensor) -> Tensor:
-        """Return whether each track or view has a spectrogram, (n_samples, 1)."""
-        return ~x[:, :1].isnan()
 
     def auxiliary(self, x: Tensor) -> Tensor:
         """Return the auxiliary features of tracks or views."""
@@ -201,18 +168,7 @@ class TrackModule(ConvModule):
         return torch.cat([window, self.auxiliary(x)], dim=1)
 
     def _window(self, view: Tensor) -> Tensor:
-        return view[:, : self.n_pixels].reshape(-1, self.n_bands, self.window_frames)
-
-    def _hide(self, experts: list[Expert], has_both: Tensor) -> list[Expert]:
-        """Return the experts; in training, of some samples that have both only one of them."""
-        if not self.training or len(experts) == 1:
-            return experts
-        draw = torch.rand_like(experts[0].precision[:, :1])
-        is_hidden = draw < _SHARE_ALONE / 2, draw >= 1 - _SHARE_ALONE / 2
-        return [
-            Expert(*(part * ~(has_both & hidden) for part in expert))
-            for expert, hidden in zip(experts, is_hidden, strict=True)
-        ]
+        return view[:, : self.n_main].reshape(-1, self.n_bands, self.window_frames)
 
     def _audio_expert(self, view: Tensor, is_there: Tensor, augments: bool = False) -> Expert:
         window = self._window(view)
@@ -220,18 +176,11 @@ class TrackModule(ConvModule):
             window = augment(window, self.augmentation)
         hidden = self.convolutions(window.nan_to_num()[:, None]).flatten(1, 2)
         deviation = (hidden.var(dim=2, correction=0) + 1e-5).sqrt()
-        return _expert(self.head(torch.cat([hidden.mean(dim=2), deviation], dim=1)), is_there)
+        return expert(self.head(torch.cat([hidden.mean(dim=2), deviation], dim=1)), is_there)
 
     def _auxiliary_experts(self, view: Tensor) -> list[Expert]:
         if self.auxiliary_encoder is None:
             return []
         is_there = self.has_auxiliary(view)
         auxiliary = torch.where(is_there, self.auxiliary(view), 0.0)
-        return [_expert(self.auxiliary_encoder(auxiliary), is_there)]
-
-
-def _expert(head: Tensor, is_there: Tensor) -> Expert:
-    """Return the expert whose product with the prior alone has the mean that the head gives."""
-    mean, log_variance = as_posterior(head).float()
-    precision = (-log_variance.clamp(min=_MIN_LOG_VARIANCE)).exp()
-    return Expert(precision * is_there, (1 + precision) * mean * is_there)
+        return [expert(self.auxiliary_encoder(auxiliary), is_there)]
