@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_music import LyricVectorizer
-from sklearn_music.features.stop_words import BENGALI, ENGLISH
+from sklearn_music.features.stop_words import BENGALI, ENGLISH, GERMAN
 
 ENGLISH_LYRICS = [
     "The river runs beneath the moon, runs to the silver sea",
@@ -59,7 +59,9 @@ def vectorizer(request):
 # Stop words
 
 
-@pytest.mark.parametrize(("name", "stop_words"), [("english", ENGLISH), ("bengali", BENGALI)])
+@pytest.mark.parametrize(
+    ("name", "stop_words"), [("english", ENGLISH), ("german", GERMAN), ("bengali", BENGALI)]
+)
 def test_named_stop_words(name, stop_words):
     assert len(stop_words) >= 100
     lyrics = [" ".join(sorted(stop_words)) + " নদী river", "নদী river"]
