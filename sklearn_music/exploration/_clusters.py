@@ -17,7 +17,7 @@ from .._tables import as_numbers, as_pandas, is_clustered, is_finite, readable
 from ..features.stop_words import BENGALI, ENGLISH, GERMAN
 from ..features.text import fold
 from ._distinctive import find_main_labels, find_tags, find_words
-from ._names import make_names
+from .names import make_names
 from .titles import find_titles
 
 _FIXED = ("cluster", "size", "share", "name", "words", "tags", "typical", "outliers")
@@ -193,7 +193,10 @@ def _check_columns(tracks: Any, metadata: Sequence[str] | None) -> list[str]:
     if not isinstance(tracks, pd.DataFrame):
         raise ValueError(f"Got a {type(tracks).__name__} as tracks, expected a DataFrame.")
     columns = tracks.columns.tolist()
-    found = [name for name in _METADATA if name in columns] if metadata is None else list(metadata)
+    if metadata is None:
+        found = [name for name in _METADATA if columns.count(name) == 1]
+    else:
+        found = list(metadata)
     for name in (*_COLUMNS, *found):
         if (n_columns := columns.count(name)) > 1 or (name in found and not n_columns):
             raise ValueError(

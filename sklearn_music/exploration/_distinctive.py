@@ -1,7 +1,7 @@
 """By which words, tags and labels a cluster differs from the others."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +62,8 @@ def find_tags(
 
 def find_main_labels(labels: Any, members: Sequence[NDArray[np.bool_]]) -> list[MainLabel]:
     """Return the most frequent label in each cluster."""
-    labels = as_labels(labels)
+    # A cell may hold a list of genres.
+    labels = as_labels([x if isinstance(x, Hashable) else str(x) for x in as_objects(labels)])
     shares = labels.value_counts(normalize=True)
     found = []
     for inside in members:

@@ -36,7 +36,8 @@ _BENGALI = """
 
 _GERMAN = """
 ich mich mir meiner mein meine meinen meinem meines du dich dir deiner dein deine deinen deinem
-deines er ihn ihm sie ihnen ihr ihre ihren ihrem ihrer ihres sein seine seinen seinem seiner seines es
+deines
+er ihn ihm sie ihnen ihr ihre ihren ihrem ihrer ihres sein seine seinen seinem seiner seines es
 wir uns unser unsre unsere unseren unserem unserer unseres euch euer eure euren eurem eurer eures
 sich selbst einander man jemand niemand etwas nichts nix alles
 der die das den dem des ein eine einen einem einer eines n ne nen nem ner
@@ -46,8 +47,8 @@ viel viele vielen mehr wenig solche solcher solchen einige andere anderen andere
 kein keine keinen keinem keiner keines nicht nie niemals nein ja doch
 wer wen wem wessen was welcher welche welches welchen wie wo wohin woher wann warum wieso weshalb
 und oder aber denn sondern sowie weder noch dass daß weil wenn als ob obwohl damit während bevor bis
-seit in im ins an am ans auf aufs aus bei beim mit nach von vom vor zu zum zur für gegen ohne um durch
-über übers unter hinter neben zwischen wegen trotz ab
+seit in im ins an am ans auf aufs aus bei beim mit nach von vom vor zu zum zur für gegen ohne
+um durch über übers unter hinter neben zwischen wegen trotz ab
 da dann dort hier hin her hinaus hinein herein heraus daran darauf daraus dafür dagegen daher dahin
 darin darum davon dazu drum dran drauf drin raus rein rauf runter so
 auch nur schon immer wieder jetzt nun mal einmal sehr ganz gar eben fast vielleicht sonst zwar also

@@ -7,7 +7,8 @@ from typing import Any
 from .._tables import readable
 from ..features.text import fold
 
-_NO_CLUSTER = "No cluster"
+# The tracks that are in none.
+NO_CLUSTER = "No cluster"
 _N_TAGS = 2
 _N_WORDS = 3
 
@@ -40,10 +41,10 @@ def make_names(
         for i in longer:
             lengths[i] += 1
     names: list[str] = []
-    used = {fold(_NO_CLUSTER)}
+    used = {fold(NO_CLUSTER)}
     for cluster, own, n in zip(clusters, parts, lengths, strict=True):
         if cluster is None:
-            names.append(_NO_CLUSTER)
+            names.append(NO_CLUSTER)
             continue
         name = plain = readable(", ".join(list(own.values())[:n]) or f"Cluster {cluster}")
         number = 1
