@@ -146,10 +146,10 @@ def describe_clusters(
     1        1     2  blue, love   [Blue, Moon]
     """
     validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="describe_clusters")
-    tracks = as_pandas(tracks)
+    given, tracks = tracks, as_pandas(tracks)
     metadata = _check_columns(tracks, metadata)
     if hasattr(clusters, "fit"):
-        Z, clusters = embed_and_cluster(clusters, tracks)
+        Z, clusters = embed_and_cluster(clusters, given)
         embedding = Z if embedding is None else embedding
     Z = None if embedding is None else as_numbers(embedding)
     tags = _check_tags(tags, len(tracks))
@@ -162,7 +162,7 @@ def describe_clusters(
     shown_tags = find_tags(tags, members, n_tags)
     main = {name: find_main_labels(tracks[name], members) for name in metadata}
     distinctive = [
-        [found[i].label for found in main.values() if found[i].is_distinctive]
+        [str(found[i].label) for found in main.values() if found[i].is_distinctive]
         for i in range(len(members))
     ]
     table = {

@@ -30,7 +30,7 @@ def make_names(
         for part in (*t, *w, *m):
             own.setdefault(fold(part), part)
         parts.append(own)
-        lengths.append(_N_TAGS if t else _N_WORDS if w else 1)
+        lengths.append(min(_N_TAGS, len(t)) or min(_N_WORDS, len(w)) or 1)
     while True:
         # In another order, the same parts are no other name.
         keys = [frozenset(list(own)[:n]) for own, n in zip(parts, lengths, strict=True)]
