@@ -39,12 +39,9 @@ def find_words(
     vectorizer = CountVectorizer(analyzer=list)
     has_word = vectorizer.fit_transform(songs)
     vocabulary = vectorizer.get_feature_names_out()
-    weights = np.log(_mean(has_word)) ** 2
-    found = []
-    for inside in members:
-        excess = _mean(has_word[inside[known]], less=1) - _mean(has_word, less=1)
-        found.append(_best(excess * weights, vocabulary, n_words))
-    return found
+    everywhere, weights = _mean(has_word, less=1), np.log(_mean(has_word)) ** 2
+    scores = [(_mean(has_word[inside[known]], less=1) - everywhere) * weights for inside in members]
+    return [_best(of_cluster, vocabulary, n_words) for of_cluster in scores]
 
 
 def find_tags(

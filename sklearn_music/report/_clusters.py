@@ -103,8 +103,7 @@ def _heading(cluster: Any, name: str) -> str:
     """Return what the page calls a cluster: its number, and its name if that says more."""
     if name == NO_CLUSTER:
         return NOISE
-    number = f"cluster {cluster}"
-    return number if name == number.capitalize() else f"{number}: {name}"
+    return f"cluster {cluster}" if name == f"Cluster {cluster}" else f"cluster {cluster}: {name}"
 
 
 def count(groups: Iterable[Any]) -> dict[str, int]:

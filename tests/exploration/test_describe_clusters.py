@@ -8,8 +8,10 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
-from sklearn_music.exploration import describe_clusters
+from sklearn_music.datasets import make_music
+from sklearn_music.exploration import describe_clusters, similar_tracks
 from sklearn_music.exploration.names import NO_CLUSTER, make_names
+from sklearn_music.pipelines import make_pca_pipeline
 
 # Function words that are in no list of the library, and two that are.
 GLUE = "och det att the und"
@@ -127,6 +129,21 @@ def test_clusters_of_a_fitted_pipeline(tracks):
     assert table["size"].sum() == 9
     with pytest.raises(ValueError, match="expected a fitted Pipeline"):
         describe_clusters(KMeans(2), tracks)
+
+
+@pytest.mark.filterwarnings("ignore:1 of 20 tracks could not be used")
+def test_a_track_that_cannot_be_read_is_in_no_cluster():
+    tracks = make_music(20, duration=1, random_state=0).data.drop(columns="lyrics")
+    tracks["audio"] = [None, *tracks["audio"][1:]]
+    pipe = make_pca_pipeline(2, duration=1, random_state=0).fit(tracks)
+    table = describe_clusters(pipe, tracks)
+    assert table["size"].tolist()[-1] == 1
+    assert table["name"].tolist()[-1] == "No cluster"
+    named = {title for titles in (*table["typical"], *table["outliers"]) for title in titles}
+    assert "track 0" not in named
+    similar = similar_tracks(pipe, tracks)
+    assert set(similar["query"]) == set(similar["track"]) == set(range(1, 20))
+    assert (similar["cluster"] >= 0).all()
 
 
 def test_a_song_is_listed_once():

@@ -450,7 +450,7 @@ def test_bad_input(X, message):
         ({"ngram_range": (0, 1)}, "ngram_range"),
         ({"ngram_range": (1,)}, "ngram_range"),
         ({"char_ngram_range": (1, 2.5)}, "char_ngram_range"),
-        ({"stop_words": "german"}, "stop_words"),
+        ({"stop_words": "french"}, "stop_words"),
         ({"stop_words": ["the", 3]}, r"3 \(int\) in stop_words"),
         ({"missing_values": "none"}, "missing_values"),
         ({"missing_values": ["none", np.nan]}, r"\(float\) in missing_values"),
