@@ -53,12 +53,14 @@ def test_words_are_counted_once_per_song_and_in_two_songs_at_least(tracks):
 
 
 def test_words_by_hand():
-    # c of n songs, C of N: "a" 2 of 2, 3 of 4; "b" 2 of 2, 2 of 4; "c" 2 of 2, 3 of 4.
-    tracks = pd.DataFrame({"lyrics": ["a b x", "a b y", "c a z", "c"]})
-    words = describe_clusters([0, 0, 1, 1], tracks, stop_words=())["words"]
-    scores = {"b": (1 / 2 - 1 / 4) * np.log(1 / 2) ** 2, "a": 0.0}
-    assert scores["b"] > scores["a"]
-    assert words.tolist() == [["b"], ["c"]]
+    # Of 3 songs here and 9 in all: "moon" is in 3 and 6, "sun" in 2 and 3, "x" in 1 and 1.
+    lyrics = ["moon sun x", "moon sun", "moon", "moon", "moon", "moon", "sun", "y", "y"]
+    labels = [0] * 3 + [1] * 6
+    moon = ((3 - 1) / 3 - (6 - 1) / 9) * np.log(6 / 9) ** 2
+    sun = ((2 - 1) / 3 - (3 - 1) / 9) * np.log(3 / 9) ** 2
+    assert sun > moon > 0
+    words = describe_clusters(labels, pd.DataFrame({"lyrics": lyrics}), stop_words=())["words"]
+    assert words.tolist() == [["sun", "moon"], ["y"]]
 
 
 def test_function_words_are_left_out_and_those_of_other_languages_on_request():
