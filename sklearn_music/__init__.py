@@ -27,6 +27,7 @@ Modules
 `sklearn_music.pipelines`      pipelines from a table of tracks to clusters
 `sklearn_music.metrics`        score clusters, and compare embeddings with baselines
 `...model_selection`           search for the best parameters
+`sklearn_music.exploration`    name and describe clusters, find similar songs
 `sklearn_music.plotting`       plot latent spaces, reconstructions and clusters
 `sklearn_music.report`         write a page about the clusters, with sound
 `sklearn_music.exceptions`     errors and warnings
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import embedding as embedding
     from . import exceptions as exceptions
+    from . import exploration as exploration
     from . import features as features
     from . import metrics as metrics
     from . import model_selection as model_selection
@@ -80,6 +82,7 @@ else:
         "datasets",
         "embedding",
         "exceptions",
+        "exploration",
         "features",
         "metrics",
         "model_selection",

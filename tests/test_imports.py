@@ -25,6 +25,7 @@ LEVELS = {
     "embedding": 2,
     "metrics": 3,
     "datasets": 4,
+    "exploration": 4,
     "model_selection": 4,
     "pipelines": 4,
     "plotting": 5,
@@ -218,7 +219,15 @@ def test_every_package_has_its_level():
 
 HEAVY = ("bokeh", "librosa", "matplotlib", "numba", "skorch", "torch")
 # With all of their modules but those that define a network.
-LIGHT = ("exceptions", "features", "datasets", "metrics", "pipelines", "plotting")
+LIGHT = (
+    "exceptions",
+    "features",
+    "datasets",
+    "metrics",
+    "exploration",
+    "pipelines",
+    "plotting",
+)
 
 
 @pytest.fixture(scope="module")

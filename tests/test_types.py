@@ -40,6 +40,7 @@ from sklearn_music import (
 )
 from sklearn_music.datasets import load_tracks, make_music
 from sklearn_music.embedding import BaseEmbedder
+from sklearn_music.exploration import describe_clusters, similar_tracks
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
     check_confounders,
@@ -208,6 +209,10 @@ def use(X: Any, y: pd.Series, table: pd.DataFrame, Z: np.ndarray) -> None:
     print(purity_score(["a"], [0]) + clustering_accuracy_score(y, [0, 1]) + 1.0)
     print(mutual_information_gap(table, Z, n_bins=10) + separated_attribute_predictability(y, Z))
     print(check_confounders(tracks, [0, 1], n_jobs=2).columns)
+    print(describe_clusters(pipeline, tracks, tags=table, metadata=["genre"])["name"])
+    describe_clusters(y, tracks, embedding=Z, titles=["a", "b"], n_words=3, stop_words=["la"])
+    print(similar_tracks(pipeline, tracks, "Yesterday", n_neighbors=3)["track"])
+    similar_tracks(Z, tracks, tracks.head(), metric="cosine")
     stability_score(pipeline, tracks, n_seeds=3, subsample=0.5, random_state=0)
 
     figure = LatentSpaceDisplay.from_estimator(pipeline, tracks, y, method="pca").figure_
@@ -280,6 +285,8 @@ RESULTS = {
     "compare_embeddings({}, [[0]], [0])": "DataFrame",
     "format_comparison(pd.DataFrame())": "str",
     "check_confounders(pd.DataFrame(), [0])": "DataFrame",
+    "describe_clusters([0], pd.DataFrame())": "DataFrame",
+    "similar_tracks([[0]], [0])": "DataFrame",
     "elbo_scorer(VAE(), [[0]])": "float",
     "load_tracks('tracks.csv')": "DataFrame",
     "pipelines.make_track_vae_pipeline()": "TrackPipeline",

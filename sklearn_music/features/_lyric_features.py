@@ -15,10 +15,10 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import row_norms
 
-from .stop_words import BENGALI, ENGLISH
+from .stop_words import BENGALI, ENGLISH, GERMAN
 from .text import words
 
-STOP_WORDS = {"english": ENGLISH, "bengali": BENGALI}
+STOP_WORDS = {"english": ENGLISH, "german": GERMAN, "bengali": BENGALI}
 
 
 def cut(lyrics: list[str]) -> list[str]:

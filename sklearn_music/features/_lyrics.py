@@ -17,7 +17,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._tables import as_objects, is_missing
 from .._typing import fit_context
-from ._lyric_features import check_strings, cut, encode, fit_components, make_tfidf, reduce
+from ._lyric_features import (
+    STOP_WORDS,
+    check_strings,
+    cut,
+    encode,
+    fit_components,
+    make_tfidf,
+    reduce,
+)
 from .text import MISSING_LYRICS, why_no_lyrics, words
 
 
@@ -39,7 +47,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
     char_ngram_range : tuple (min_n, max_n), default=None
         Lengths of character n-grams inside words, in code points, added as a second TF-IDF block
         with the same `min_df`, `max_df` and `max_features`, stop words included. None adds none.
-    stop_words : {"english", "bengali"} or list of str, default=None
+    stop_words : {"english", "german", "bengali"} or list of str, default=None
         Words to leave out. A list is cut into words like the lyrics: case makes no difference,
         and an entry of several words stands for each of them.
     min_df : int or float, default=1
@@ -127,7 +135,7 @@ class LyricVectorizer(TransformerMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_range": [tuple],
         "char_ngram_range": [tuple, None],
-        "stop_words": [StrOptions({"english", "bengali"}), list, tuple, set, frozenset, None],
+        "stop_words": [StrOptions(set(STOP_WORDS)), list, tuple, set, frozenset, None],
         "missing_values": [list, tuple, set, frozenset],
         "fill_value": [Real],
         "add_indicator": ["boolean"],

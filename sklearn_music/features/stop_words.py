@@ -34,5 +34,36 @@ _BENGALI = """
 একটা একটি একটু অনেক সব সবাই সকল সবার সকলে সকলের খুব আরো আরও শুধু কেবল আবার হায় ওগো ওরে রে গো হে
 """
 
+_GERMAN = """
+ich mich mir meiner mein meine meinen meinem meines du dich dir deiner dein deine deinen deinem
+deines
+er ihn ihm sie ihnen ihr ihre ihren ihrem ihrer ihres sein seine seinen seinem seiner seines es
+wir uns unser unsre unsere unseren unserem unserer unseres euch euer eure euren eurem eurer eures
+sich selbst einander man jemand niemand etwas nichts nix alles
+der die das den dem des ein eine einen einem einer eines n ne nen nem ner
+dieser diese dieses diesen diesem jener jene jenes jenen jenem
+jeder jede jedes jeden jedem alle allen allem aller mancher manche manches manchen
+viel viele vielen mehr wenig solche solcher solchen einige andere anderen anderer anderes anderem
+kein keine keinen keinem keiner keines nicht nie niemals nein ja doch
+wer wen wem wessen was welcher welche welches welchen wie wo wohin woher wann warum wieso weshalb
+und oder aber denn sondern sowie weder noch dass daß weil wenn als ob obwohl damit während bevor bis
+seit in im ins an am ans auf aufs aus bei beim mit nach von vom vor zu zum zur für gegen ohne
+um durch über übers unter hinter neben zwischen wegen trotz ab
+da dann dort hier hin her hinaus hinein herein heraus daran darauf daraus dafür dagegen daher dahin
+darin darum davon dazu drum dran drauf drin raus rein rauf runter so
+auch nur schon immer wieder jetzt nun mal einmal sehr ganz gar eben fast vielleicht sonst zwar also
+etwa bloß wohl halt eh zurück weiter weg
+bin bist ist sind seid war warst waren wart wär wäre wären sei gewesen
+hab habe hast hat haben habt hatte hattest hatten hätt hätte hätten gehabt
+werd werde wirst wird werden wurde wurden würd würde würden worden ward
+kann kannst können könnt konnte konnten könnte könnten
+muss muß musst müssen müsst musste mussten müsste
+will willst wollen wollt wollte wollten soll sollst sollen sollt sollte sollten
+mag magst mögen möcht möchte darf darfst dürfen lass lässt lassen
+mach macht machen tu tut tun geht gibt gib kommt
+ich's du's er's es's wir's ihr's ist's hab's gibt's geht's wenn's wie's war's
+"""
+
 ENGLISH = ENGLISH_STOP_WORDS.union(_CONTRACTIONS.split())
 BENGALI = frozenset(_BENGALI.split())
+GERMAN = frozenset(_GERMAN.split())

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn import config_context
 
 from .._inspection import embed_and_cluster, find_failures
-from .._tables import as_labels, as_numbers, by_name, is_clustered, is_finite, is_present
-from ..features import LyricVectorizer
-from ..features.stop_words import BENGALI, ENGLISH
+from .._tables import as_labels, as_numbers, by_name, is_finite, is_present
+from ..exploration import describe_clusters
+from ..exploration.names import NO_CLUSTER
+from ..features.text import why_no_lyrics
 from ..metrics import check_confounders
 
 NOISE = "noise"
@@ -32,6 +32,7 @@ class Clustering(NamedTuple):
     present: NDArray[np.bool_]  # whether each track has a cluster
     names: NDArray[np.object_]  # the name of each track's cluster, None where it has none
     order: list[str]  # the names, noise last
+    table: pd.DataFrame  # what describes them, in this order
     missing: dict[int, str]  # why a track has no cluster, by row
     notes: list[str]
 
@@ -66,11 +67,20 @@ def find_clusters(pipeline, tracks, extractor) -> Clustering:
     reasons = dict(enumerate(np.where(is_present(Z), _NOT_FINITE, _UNKNOWN).tolist()))
     reasons |= find_failures(pipeline)
     missing = {row: reasons[row] for row in np.flatnonzero(~present).tolist()}
-    found = np.unique(labels[present])
-    in_cluster = is_clustered(found)
-    names = {label: f"cluster {label}" for label in found[in_cluster].tolist()}
-    names |= dict.fromkeys(found[~in_cluster].tolist(), NOISE)
-    order = list(dict.fromkeys(names.values()))
+    rows = np.flatnonzero(present)
+    table = describe_clusters(
+        labels[rows],
+        tracks.iloc[rows],
+        embedding=Z[rows],
+        titles=rows.tolist(),
+        n_words=_N_WORDS,
+        n_typical=_N_TYPICAL,
+        n_outliers=_N_OUTLIERS,
+    )
+    headings = dict(
+        zip(table["cluster"], map(_heading, table["cluster"], table["name"]), strict=True)
+    )
+    order = list(headings.values())
     if len(order) == 1:
         notes.append(f"All tracks are in one cluster, {order[0]}.")
     if n := len(missing):
@@ -84,8 +94,16 @@ def find_clusters(pipeline, tracks, extractor) -> Clustering:
             "So these clusters may follow how the tracks were recorded, or what is known of them, "
             "rather than the music."
         )
-    by_row = [names[label] if known else None for label, known in zip(labels, present, strict=True)]
-    return Clustering(Z, present, np.array(by_row, dtype=object), order, missing, notes)
+    names = np.full(len(tracks), None, dtype=object)
+    names[rows] = [headings.get(label, NOISE) for label in labels[rows]]
+    return Clustering(Z, present, names, order, table, missing, notes)
+
+
+def _heading(cluster: Any, name: str) -> str:
+    """Return what the page calls a cluster: its number, and its name if that says more."""
+    if name == NO_CLUSTER:
+        return NOISE
+    return f"cluster {cluster}" if name == f"Cluster {cluster}" else f"cluster {cluster}: {name}"
 
 
 def count(groups: Iterable[Any]) -> dict[str, int]:
@@ -93,52 +111,17 @@ def count(groups: Iterable[Any]) -> dict[str, int]:
     return dict(Counter(group for group in groups if group is not None).most_common())
 
 
-def describe_clusters(found, tracks, targets) -> tuple[list[Cluster], list[str]]:
+def summarize_clusters(found, tracks, targets) -> tuple[list[Cluster], list[str]]:
     """Return a description of each cluster, in order, and notes about the lyrics."""
-    words, notes = _find_words(found, tracks)
     described = []
-    for name in found.order:
+    for row in found.table.itertuples():
+        name = found.order[row.Index]
         rows = np.flatnonzero(found.names == name)
-        Z = found.Z[rows]
-        distances = np.linalg.norm(np.asarray(Z - Z.mean(axis=0)), axis=1)
-        by_distance = rows[np.argsort(distances, kind="stable")].tolist()
-        typical = by_distance[:_N_TYPICAL]
-        outliers = by_distance[len(typical) :][::-1][:_N_OUTLIERS]
-        if name == NOISE:  # it has no centre
-            typical = outliers = []
         composition = {target: count(labels.iloc[rows]) for target, labels in targets.items()}
-        texts = words.get(name, [])
-        described.append(Cluster(name, len(rows), composition, texts, typical, outliers))
-    return described, notes
-
-
-@config_context(transform_output="default")
-def _find_words(found, tracks):
-    """Return the words of each cluster, and notes about the lyrics.
-
-    They are the words whose mean TF-IDF in the cluster exceeds that in all lyrics the most.
-    """
-    if "lyrics" not in tracks:
-        return {}, []
-    vectorizer = LyricVectorizer(stop_words=[*ENGLISH, *BENGALI])
-    try:
-        weights = vectorizer.fit_transform(tracks["lyrics"])
-    except ValueError as error:
-        return {}, [f"No words are shown: {error}"]
-    terms = vectorizer.get_feature_names_out()
-    has_words = np.diff(weights.indptr) > 0
-    mean = _mean(weights[has_words])
-    words = {}
-    for name in found.order:
-        excess = _mean(weights[has_words & (found.names == name)]) - mean
-        best = np.argsort(-excess, kind="stable")[:_N_WORDS]
-        words[name] = [str(terms[i]) for i in best if excess[i] > 0]
-    n = vectorizer.n_missing_
-    return words, [f"{n} of {len(tracks)} tracks have no lyrics."] if n else []
-
-
-def _mean(weights):
-    return np.asarray(weights.sum(axis=0)).ravel() / max(1, weights.shape[0])
+        described.append(Cluster(name, row.size, composition, row.words, row.typical, row.outliers))
+    reasons = [why_no_lyrics(text) for text in tracks.get("lyrics", ())]
+    n = len(reasons) - reasons.count(None)
+    return described, [f"{n} of {len(tracks)} tracks have no lyrics."] if n else []
 
 
 def check_targets(y: Any, n_tracks: int) -> dict[str, pd.Series]:

@@ -1,4 +1,4 @@
-"""What the page shows of a track: its title, the start of its lyrics, some of its sound."""
+"""What the page shows of a track: the start of its lyrics, some of its sound."""
 
 import base64
 import io
@@ -10,29 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._tables import readable
 from ..exceptions import AudioError
 from ..features.audio import as_floats, check_waveform, file_stamp, read_audio
 
 # MP3 supports this rate. Half the rate of a CD is enough to recognise a track.
 _SAMPLE_RATE = 22050
 _N_CHARACTERS = 160
-_TITLE_COLUMNS = ("title", "track_id", "filename")
 _N_NAMED = 3  # of the tracks that a note is about
-
-
-def find_titles(tracks: pd.DataFrame) -> list[str]:
-    """Return the name of each track: its title, ID or file, else its label in the index."""
-    columns = [tracks[name] for name in _TITLE_COLUMNS if name in tracks]
-    if "audio" in tracks:
-        stems = [Path(audio).stem if _is_path(audio) else None for audio in tracks["audio"]]
-        columns.append(pd.Series(stems, dtype=object))
-    names = [
-        ["" if gone else readable(cell).strip() for cell, gone in zip(x, x.isna(), strict=True)]
-        for x in columns
-    ]
-    cells = zip(*names, [f"track {label}" for label in tracks.index], strict=True)
-    return [next(filter(None, choices)) for choices in cells]
 
 
 def shorten(text: Any) -> str:

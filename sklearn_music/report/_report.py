@@ -24,13 +24,14 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from .._inspection import fitted_with_labels, is_embedder, iter_estimators
 from .._tables import as_pandas, readable
+from ..exploration.titles import find_titles
 from ..features import SpectrogramExtractor
 from ..metrics.reference_space import score_headings
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
-from ._clusters import NOISE, check_targets, describe_clusters, find_clusters
-from ._media import as_uri, find_sources, find_titles, shorten
+from ._clusters import NOISE, check_targets, find_clusters, summarize_clusters
+from ._media import as_uri, find_sources, shorten
 from ._scores import THIS, choose_features, score
 
 _N_RECONSTRUCTIONS = 4
@@ -51,8 +52,8 @@ class ClusterReport:
     """A page to read and to listen to about the clusters that a fitted pipeline found.
 
     It holds a map of the tracks, which play on a click; scores next to chance and plain baselines;
-    the labels, words, typical tracks and outliers of each cluster; reconstructions; the training;
-    and warnings. It is one file, which needs no network.
+    the name, labels, words, typical tracks and outliers of each cluster; reconstructions; the
+    training; and warnings. It is one file, which needs no network.
 
     Parameters
     ----------
@@ -100,9 +101,9 @@ class ClusterReport:
 
     Notes
     -----
-    The typical tracks of a cluster are the nearest to its mean in the latent space, the outliers
-    the farthest. Its words are those whose mean TF-IDF in the cluster exceeds that in all lyrics
-    the most. The map is by t-SNE [1]_: close tracks are similar, but large distances mean little.
+    The name, words, typical tracks and outliers of a cluster are those of
+    `sklearn_music.exploration.describe_clusters`. The map is by t-SNE
+    [1]_: close tracks are similar, but large distances mean little.
 
     A track has no cluster if it has no latent vector (neither readable audio nor lyrics, for
     example), or one with NaN or infinity. It is listed with the reason, and not on the map. In the
@@ -210,7 +211,7 @@ class ClusterReport:
         extractor = next(extractors, SpectrogramExtractor())
         embedders = [part for part in parts if is_embedder(part)]
         found = find_clusters(self.pipeline, tracks, extractor)
-        clusters, about_words = describe_clusters(found, tracks, targets)
+        clusters, about_words = summarize_clusters(found, tracks, targets)
         plain = choose_features(tracks, extractor, self.features) if targets else (None, "")
         kwargs = {"n_seeds": self.n_seeds, "random_state": seeds[0]}
         scores, about_scores = score(self.pipeline[:-1], found, tracks, targets, plain[0], **kwargs)
@@ -269,8 +270,10 @@ class ClusterReport:
         if not rows:
             return None
         some = self.tracks.iloc[list(rows.values())]
+        # Without the words: the pictures are small.
+        names = [name.partition(":")[0] for name in rows]
         try:
-            display = ReconstructionDisplay.from_estimator(self.pipeline[:-1], some, names=[*rows])
+            display = ReconstructionDisplay.from_estimator(self.pipeline[:-1], some, names=names)
         except ValueError:  # nothing in the pipeline decodes spectrograms
             return None
         return {"picture": _as_png(display), "rows": rows}

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_music import LyricVectorizer
-from sklearn_music.features.stop_words import BENGALI, ENGLISH
+from sklearn_music.features.stop_words import BENGALI, ENGLISH, GERMAN
 
 ENGLISH_LYRICS = [
     "The river runs beneath the moon, runs to the silver sea",
@@ -59,7 +59,9 @@ def vectorizer(request):
 # Stop words
 
 
-@pytest.mark.parametrize(("name", "stop_words"), [("english", ENGLISH), ("bengali", BENGALI)])
+@pytest.mark.parametrize(
+    ("name", "stop_words"), [("english", ENGLISH), ("german", GERMAN), ("bengali", BENGALI)]
+)
 def test_named_stop_words(name, stop_words):
     assert len(stop_words) >= 100
     lyrics = [" ".join(sorted(stop_words)) + " নদী river", "নদী river"]
@@ -448,7 +450,7 @@ def test_bad_input(X, message):
         ({"ngram_range": (0, 1)}, "ngram_range"),
         ({"ngram_range": (1,)}, "ngram_range"),
         ({"char_ngram_range": (1, 2.5)}, "char_ngram_range"),
-        ({"stop_words": "german"}, "stop_words"),
+        ({"stop_words": "french"}, "stop_words"),
         ({"stop_words": ["the", 3]}, r"3 \(int\) in stop_words"),
         ({"missing_values": "none"}, "missing_values"),
         ({"missing_values": ["none", np.nan]}, r"\(float\) in missing_values"),

@@ -1,0 +1,28 @@
+"""What a track is called."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from .._tables import readable
+
+_COLUMNS = ("title", "track_id", "filename")
+
+
+def find_titles(tracks: pd.DataFrame) -> list[str]:
+    """Return the name of each track: its title, ID or file, else its label in the index."""
+    columns = [tracks[name] for name in _COLUMNS if name in tracks]
+    if "audio" in tracks:
+        is_path = [isinstance(audio, (str, os.PathLike)) for audio in tracks["audio"]]
+        stems = [
+            Path(audio).stem if known else None
+            for audio, known in zip(tracks["audio"], is_path, strict=True)
+        ]
+        columns.append(pd.Series(stems, dtype=object))
+    names = [
+        ["" if gone else readable(cell).strip() for cell, gone in zip(x, x.isna(), strict=True)]
+        for x in columns
+    ]
+    cells = zip(*names, [f"track {label}" for label in tracks.index], strict=True)
+    return [next(filter(None, choices)) for choices in cells]
