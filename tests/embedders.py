@@ -7,7 +7,7 @@ them, and `tests/test_types.py` has mypy check their constructors and `fit`.
 
 from sklearn.base import clone
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, JointVAE, TrackVAE, VaDE
 
 IMAGE = (4, 6)
 
@@ -17,6 +17,7 @@ EMBEDDERS = {
     "VaDE": VaDE(2, n_components=2, pretrain_epochs=1, n_init=1),
     "ConvVAE": ConvVAE(2, image_shape=IMAGE, channels=(4, 8)),
     "BetaCVAE": BetaCVAE(2, condition_features=[0]),
+    "JointVAE": JointVAE(2, n_main=24, hidden_layer_sizes=(8,)),
     "TrackVAE": TrackVAE(2, image_shape=IMAGE, window_frames=3, channels=(4,)),
 }
 
@@ -25,6 +26,7 @@ VARIANTS = {
     "VAE, early stopping": VAE(2, early_stopping=True, n_iter_no_change=1),
     "BetaCVAE, no condition": BetaCVAE(2),
     "BetaCVAE, image": BetaCVAE(2, condition_features=[0, 3], image_shape=IMAGE, channels=(4,)),
+    "JointVAE, one block": JointVAE(2, hidden_layer_sizes=()),
     "TrackVAE, audio only": TrackVAE(2, image_shape=(5, 6), window_frames=3, channels=(4,)),
 }
 
@@ -39,6 +41,7 @@ CHECKED_VARIANTS = {
     "BetaCVAE, no condition": BetaCVAE(2),
     "BetaCVAE, encoded condition": BetaCVAE(2, condition_features=[0], encode_condition=True),
     "BetaCVAE, image": BetaCVAE(2, condition_features=[-1], image_shape=(1, -1), channels=(2,)),
+    "JointVAE, two blocks": JointVAE(2, n_main=1),
     "TrackVAE, reconstruction only": TrackVAE(
         2, channels=(2, 3), window_frames=1, contrastive_weight=0, augmentation=0
     ),
@@ -56,6 +59,7 @@ def for_checks():
     instances = {}
     for name, embedder in (EMBEDDERS | CHECKED_VARIANTS).items():
         instances[name] = clone(embedder).set_params(max_epochs=2)
-        if name in EMBEDDERS and "image_shape" in embedder.get_params():
-            instances[name].set_params(image_shape=type(embedder)().image_shape)
+        if name in EMBEDDERS:
+            for parameter in {"image_shape", "n_main"} & embedder.get_params().keys():
+                instances[name].set_params(**{parameter: getattr(type(embedder)(), parameter)})
     return instances

@@ -1,5 +1,6 @@
 """The scikit-learn contract of the embedders."""
 
+import math
 import os
 import warnings
 from numbers import Integral, Real
@@ -278,7 +279,7 @@ class BaseEmbedder(FittedEmbedder):
             return Layout(n_features)
         warn_of_one_band(self.image_shape, n_features)
         self.image_shape_ = resolve_image_shape(self.image_shape, n_features)
-        return Layout(n_features, self.image_shape_)
+        return Layout(n_features, math.prod(self.image_shape_), what="pixels")
 
     def _check_columns(self, X: Any) -> None:
         """Raise where training can't go on, since the columns are no longer what they were."""

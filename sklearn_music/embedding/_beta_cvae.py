@@ -1,5 +1,6 @@
 """Conditional beta-VAE."""
 
+import math
 from collections.abc import Sequence
 from numbers import Real
 from os import PathLike
@@ -316,11 +317,11 @@ class BetaCVAE(BaseEmbedder):
             )
         if self.image_shape is None:
             self.__dict__.pop("image_shape_", None)  # of an earlier fit
-        else:
-            warn_of_one_band(self.image_shape, n_inputs)
-            self.image_shape_ = resolve_image_shape(self.image_shape, n_inputs)
-        shape = getattr(self, "image_shape_", None)
-        return Layout(X.shape[1], shape, self.condition_columns_)
+            return Layout(X.shape[1], condition=self.condition_columns_)
+        warn_of_one_band(self.image_shape, n_inputs)
+        self.image_shape_ = resolve_image_shape(self.image_shape, n_inputs)
+        n_pixels = math.prod(self.image_shape_)
+        return Layout(X.shape[1], n_pixels, self.condition_columns_, what="pixels")
 
     def _check_columns(self, X: Any) -> None:
         before, now = self.condition_columns_, self._find_condition(X)

@@ -1,6 +1,6 @@
 """Variational autoencoder of two blocks of columns, either of which may be missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal
@@ -29,8 +29,10 @@ class JointVAE(BaseEmbedder):
     ----------
     n_components : int, default=16
         Number of latent dimensions.
-    n_auxiliary : int, default=0
-        Number of the last columns that are auxiliary features: of the lyrics, for example.
+    n_main : int or callable, default=None
+        Number of the first columns that are the vectors, or a function of X that returns it. The
+        columns behind them are auxiliary features: of the lyrics, for example. None means that
+        there are none.
     hidden_layer_sizes : sequence of int, default=(128, 64)
         Widths of the hidden layers of each of the two encoders. The decoder is linear.
     auxiliary_weight : float, default=1.0
@@ -54,6 +56,8 @@ class JointVAE(BaseEmbedder):
 
     Attributes
     ----------
+    n_main_ : int
+        Number of columns that are the vectors.
     {attributes}
 
     See Also
@@ -93,7 +97,7 @@ class JointVAE(BaseEmbedder):
     >>> X = np.random.default_rng(0).standard_normal((20, 8 + 3))
     >>> X[:5, -3:] = np.nan  # the lyrics of five tracks are missing
     >>> X[5:8, :-3] = np.nan  # the audio of three others
-    >>> vae = JointVAE(4, n_auxiliary=3, max_epochs=5, random_state=0)
+    >>> vae = JointVAE(4, n_main=8, max_epochs=5, random_state=0)
     >>> vae.fit_transform(X).shape
     (20, 4)
     >>> vae.inverse_transform(vae.transform(X)).shape
@@ -102,7 +106,7 @@ class JointVAE(BaseEmbedder):
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
-        "n_auxiliary": [Interval(Integral, 0, None, closed="left")],
+        "n_main": [Interval(Integral, 1, None, closed="left"), callable, None],
         "hidden_layer_sizes": ["array-like"],
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
     }
@@ -111,7 +115,7 @@ class JointVAE(BaseEmbedder):
         self,
         n_components: int = 16,
         *,
-        n_auxiliary: int = 0,
+        n_main: int | Callable[[Any], int] | None = None,
         hidden_layer_sizes: Sequence[int] = (128, 64),
         auxiliary_weight: float = 1.0,
         beta: float = 0.25,
@@ -134,7 +138,7 @@ class JointVAE(BaseEmbedder):
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
-        self.n_auxiliary = n_auxiliary
+        self.n_main = n_main
         self.hidden_layer_sizes = hidden_layer_sizes
         self.auxiliary_weight = auxiliary_weight
         self.beta = beta
@@ -158,17 +162,18 @@ class JointVAE(BaseEmbedder):
 
     def _find_layout(self, X: Any) -> Layout:
         n_features = X.shape[1]
-        n_main = n_features - int(self.n_auxiliary)
-        if n_main < 1:
+        n_main = self.n_main(X) if callable(self.n_main) else self.n_main
+        self.n_main_ = n_features if n_main is None else int(n_main)
+        if not 1 <= self.n_main_ <= n_features:
             raise ValueError(
-                f"Got n_auxiliary={self.n_auxiliary}, but X has {n_features} columns: expected "
-                f"{n_features - 1} at most, since the first ones are not auxiliary."
+                f"Got n_main={self.n_main!r}, which is {self.n_main_}, but X has {n_features} "
+                f"columns: expected 1 to {n_features}."
             )
-        return Layout(n_features, (1, n_main), image_may_miss=True)
+        return Layout(n_features, self.n_main_, main_may_miss=True)
 
     def _module(self, n_features: int) -> tuple[type[VAEModule], dict]:
         return JointModule, {
-            "n_main": n_features - int(self.n_auxiliary),
+            "n_main": self.n_main_,
             "hidden_layer_sizes": check_widths(self.hidden_layer_sizes, "hidden_layer_sizes"),
         }
 

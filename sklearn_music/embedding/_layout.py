@@ -1,6 +1,5 @@
 """Which columns of X are what: the image, the auxiliary features, the condition."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,19 +19,22 @@ class Layout:
     ----------
     n_features : int
         Number of columns of X.
-    image_shape : tuple of int, default=None
-        Bands and frames of the image that the input starts with. The columns behind it are
-        auxiliary features, which may be missing. None if the input is no image.
+    n_main : int, default=None
+        Number of the input's first columns that belong together, such as an image. The columns
+        behind them are auxiliary features, which may be missing. None if there are none.
     condition : ndarray of int, default=()
         Columns of X that are the condition.
-    image_may_miss : bool, default=False
-        Whether a sample may lack its image if it has its auxiliary features.
+    main_may_miss : bool, default=False
+        Whether a sample may lack the main columns if it has its auxiliary features.
+    what : str, default="columns"
+        What the main columns are, in errors.
     """
 
     n_features: int
-    image_shape: tuple[int, int] | None = None
+    n_main: int | None = None
     condition: Any = ()
-    image_may_miss: bool = False
+    main_may_miss: bool = False
+    what: str = "columns"
 
     @property
     def inputs(self) -> NDArray[np.int64]:
@@ -42,8 +44,7 @@ class Layout:
     @property
     def n_needed(self) -> int:
         """Number of columns of the input that are NaN all at once or not at all."""
-        n_inputs = self.n_features - len(self.condition)
-        return n_inputs if self.image_shape is None else math.prod(self.image_shape)
+        return self.n_features - len(self.condition) if self.n_main is None else self.n_main
 
     @property
     def n_auxiliary(self) -> int:
@@ -62,8 +63,7 @@ class Layout:
         if len(self.condition):
             columns = np.concatenate([self.inputs, self.condition])
             X = X[:, columns]
-        what = "columns" if self.image_shape is None else "pixels"
-        check_nan(X, self.n_needed, self.n_auxiliary, columns, what)
+        check_nan(X, self.n_needed, self.n_auxiliary, columns, self.what)
         return X
 
     def restore(self, inputs: NDArray, condition: NDArray) -> NDArray[np.float32]:
@@ -75,7 +75,7 @@ class Layout:
 
     def is_missing(self, x: Any) -> Any:
         """Return which arranged samples, an array or a tensor, are missing, (n_samples,)."""
-        if not self.image_may_miss:
+        if not self.main_may_miss:
             return is_nan(x[:, 0])
         auxiliary = x[:, self.n_needed :]
         # Without auxiliary features, none of them is there.

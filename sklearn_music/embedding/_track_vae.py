@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal
@@ -253,8 +254,7 @@ class TrackVAE(BaseEmbedder):
         return self._decode(Z, np.broadcast_to(np.nan_to_num(level), len(Z))[:, None])
 
     def _find_layout(self, X: Any) -> Layout:
-        layout = super()._find_layout(X)
-        return Layout(layout.n_features, layout.image_shape, image_may_miss=True)
+        return replace(super()._find_layout(X), main_may_miss=True)
 
     def _learn_scale(self, X: Any) -> None:
         n_bands, n_frames = self.image_shape_

@@ -64,6 +64,7 @@ OTHER = {
     "hidden_layer_sizes": [5],
     "channels": [5],
     "image_shape": (6, 4),
+    "n_main": 20,
     "decoder_variance": "learned",
     "encode_condition": True,
     "amp": True,
