@@ -183,3 +183,8 @@ class JointVAE(BaseEmbedder):
     def _draw_latent(self, n_samples: int, random_state: Any) -> NDArray:
         Z = super()._draw_latent(n_samples, random_state)
         return Z @ self.net_.module_.axes().numpy(force=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.n_main is not None
+        return tags
