@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -99,6 +100,19 @@ def find_failures(estimator: Any) -> dict[int, str]:
         if not isinstance(part.estimator, Pipeline)  # whose failures are those of its steps
         for row, reason in getattr(part.estimator, "failures_", {}).items()
     }
+
+
+def tag_probabilities(estimator: Any, X: Any) -> pd.DataFrame | None:
+    """Return the probabilities of tags, if a tagger is in a fitted estimator: tracks by tags."""
+    for part in iter_estimators(estimator):
+        names = getattr(part.estimator, "tag_columns_", [])
+        if names:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of tracks, raised before
+                rows = np.asarray(part.estimator.transform(part.get_input(X)))
+            columns = part.estimator.get_feature_names_out().tolist()
+            return pd.DataFrame(rows, columns=columns)[names]
+    return None
 
 
 def fitted_with_labels(estimator: Any) -> list[str]:

@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import check_consistent_length
 
-from .._inspection import embed_and_cluster
+from .._inspection import embed_and_cluster, tag_probabilities
 from .._tables import as_numbers, as_pandas, is_clustered, is_finite, readable
 from ..features.stop_words import BENGALI, ENGLISH, GERMAN
 from ..features.text import fold
@@ -64,7 +64,8 @@ def describe_clusters(
         tracks and outliers are found.
     tags : DataFrame of shape (n_tracks, n_tags), default=None
         How probable each tag is for each track, as ``AudioEncoder(MusicNN(output="tags"))`` returns
-        it with ``set_output(transform="pandas")``. Rows with NaN are left out.
+        it with ``set_output(transform="pandas")``. Rows with NaN are left out. None takes those of
+        the pipeline, if its encoder is a tagger; that is quick if the encoder has a cache.
     titles : array-like of shape (n_tracks,), default=None
         What typical tracks and outliers are called in the table. None is the title, ID or file of
         each, else its label in the index.
@@ -149,6 +150,7 @@ def describe_clusters(
     given, tracks = tracks, as_pandas(tracks)
     metadata = _check_columns(tracks, metadata)
     if hasattr(clusters, "fit"):
+        tags = tag_probabilities(clusters, given) if tags is None else tags
         Z, clusters = embed_and_cluster(clusters, given)
         embedding = Z if embedding is None else embedding
     Z = None if embedding is None else as_numbers(embedding)

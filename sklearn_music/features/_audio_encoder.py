@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -16,6 +15,13 @@ from .._docstrings import shared
 from .._typing import fit_context
 from ..exceptions import AudioError
 from ._docstrings import TRACKS
+from ._encoding import (
+    EncodedTrack,
+    NotInCacheError,
+    call_encoder,
+    not_in_cache,
+    vectors_of_file,
+)
 from ._track_transformer import CACHE_VERSION, TrackTransformer
 from ._track_windows import read_windows
 from .audio import AnyPath
@@ -23,16 +29,6 @@ from .encoders import BaseEncoder, FunctionEncoder
 from .workers import failures_of, or_error
 
 _FUNCTION_RATE = 22050
-
-
-@dataclass
-class _Track:
-    """A track on its way to a row."""
-
-    name: str
-    keep: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # puts vectors into the cache
-    inputs: list[NDArray[np.float32]] = field(default_factory=list)  # the encoder's
-    vectors: NDArray[np.float32] | AudioError | None = None  # what it makes of them
 
 
 @shared(TRACKS)
@@ -86,6 +82,8 @@ class AudioEncoder(TrackTransformer):
         Length of the rows.
     image_shape_ : tuple of int
         ``(n_features, windows)`` of a row, with ``pooling=None`` only.
+    tag_columns_ : list of str
+        Names of the columns that are probabilities of tags; empty without a tagger.
     {tracks_seen}
 
     See Also
@@ -195,9 +193,11 @@ class AudioEncoder(TrackTransformer):
         tracks, stamps = self._check_tracks(X, reset=True)
         if isinstance(encoder, FunctionEncoder):
             self.n_components_ = self._length_of_function(tracks, stamps)
+            self.tag_columns_: list[str] = []
             return self
         n_vectors = {"mean": 1, "stats": 2, None: int(self.windows)}[self.pooling]
         self.n_components_ = n_vectors * encoder.n_features
+        self.tag_columns_ = list(encoder.tags) if self.pooling == "mean" else []
         if self.pooling is None:
             self.image_shape_ = encoder.n_features, n_vectors
         elif hasattr(self, "image_shape_"):
@@ -293,17 +293,19 @@ class AudioEncoder(TrackTransformer):
         has_cache = getattr(memory, "location", "unknown") is not None
         # A short text: joblib hashes it for each track.
         key = joblib.hash((CACHE_VERSION, places, encoder.identity())) if has_cache else None
-        cached = memory.cache(_vectors_of_file, ignore=["compute"])
+        cached = memory.cache(vectors_of_file, ignore=["compute"])
         waveform_rate = int(self.sample_rate or encoder.sample_rate)
 
         def prepare(track, stamp):
             name = "the waveform" if stamp is None else repr(stamp.path)
             if stamp is None:
-                prepared = _Track(name, keep=lambda vectors: vectors)
+                prepared = EncodedTrack(name, keep=lambda vectors: vectors)
             else:
-                prepared = _Track(name, keep=lambda vectors: cached(*stamp, key, lambda: vectors))
-                with contextlib.suppress(_NotInCacheError):
-                    prepared.vectors = cached(*stamp, key, _not_in_cache)
+                prepared = EncodedTrack(
+                    name, keep=lambda vectors: cached(*stamp, key, lambda: vectors)
+                )
+                with contextlib.suppress(NotInCacheError):
+                    prepared.vectors = cached(*stamp, key, not_in_cache)
                     return prepared
             windows = read_windows(track, stamp, waveform_rate=waveform_rate, **places)
             prepared.inputs = [encoder.preprocess(window) for window in windows]
@@ -326,17 +328,17 @@ class AudioEncoder(TrackTransformer):
         yield from self._rows_of(waiting)
 
     def _rows_of(self, outcomes: list[Any]) -> Iterator[Any]:
-        self._encode([o for o in outcomes if isinstance(o, _Track) and o.vectors is None])
+        self._encode([o for o in outcomes if isinstance(o, EncodedTrack) and o.vectors is None])
         for outcome in outcomes:
-            is_track = isinstance(outcome, _Track)
+            is_track = isinstance(outcome, EncodedTrack)
             yield or_error(self._row, outcome, outcome.vectors if is_track else outcome)
 
-    def _encode(self, tracks: list[_Track]) -> None:
+    def _encode(self, tracks: list[EncodedTrack]) -> None:
         """Set the vectors of some tracks, or the errors."""
         encoder, device = self._encoder(), self._device()
         if encoder.window_length is None:
             for track in tracks:
-                track.vectors = _call(encoder, track, device)
+                track.vectors = call_encoder(encoder, track, device)
             return
         inputs = [window for track in tracks for window in track.inputs]
         batches = [
@@ -347,7 +349,7 @@ class AudioEncoder(TrackTransformer):
             start = i * int(self.windows)
             track.vectors = np.concatenate(batches)[start : start + int(self.windows)]
 
-    def _row(self, track: _Track, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _row(self, track: EncodedTrack, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the row of a track; raise an AudioError where it can't be used."""
         if not np.isfinite(vectors).all():
             raise AudioError(f"the encoder returned NaN or infinity (inf) for {track.name}.")
@@ -384,34 +386,3 @@ class AudioEncoder(TrackTransformer):
             failures[i] = row
             self._raise_for(dict(sorted(failures.items())), n_tracks=len(tracks))
         raise AssertionError("all tracks failed, which raises above")
-
-
-class _NotInCacheError(Exception):
-    """A result has to be computed."""
-
-
-def _not_in_cache():
-    raise _NotInCacheError
-
-
-def _vectors_of_file(path, size, mtime_ns, key, compute):
-    # In the cache's key, the size and the time of change stand for the file's content.
-    return compute()
-
-
-def _call(encoder: BaseEncoder, track: _Track, device: Any) -> NDArray[np.float32] | AudioError:
-    """Return the vector of a whole track, (1, n_features), or the error."""
-    try:
-        vectors = np.asarray(encoder.encode(track.inputs[0][None], device))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        failure = AudioError(f"the encoder failed on {track.name}: {reason}")
-        failure.__cause__ = error
-        return failure
-    if vectors.ndim != 2 or vectors.size == 0 or vectors.dtype.kind not in "fiu":
-        return AudioError(
-            f"the encoder returned an array of shape {vectors.shape[1:]} and dtype "
-            f"{vectors.dtype} for {track.name}; expected a vector, a 1-D array of numbers."
-        )
-    with np.errstate(over="ignore"):
-        return vectors.astype(np.float32)

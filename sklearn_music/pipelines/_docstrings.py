@@ -11,7 +11,7 @@ course_project : bool, default=False
     (14.8 s at 22,050 Hz, windows of 2,048 samples, 512 apart) and 128 components, instead
     of 64 bands x 323 frames (30 s, 2,048 apart) and 16 components.
 """,
-    "other parameters and result": """
+    "duration and fmax": """
 duration : float, default=None
     How much of each track is used, in seconds from its start; None is 30 s, or the course
     project's 14.8 s. Shorter tracks are padded with silence: a TrackVAE leaves it out, the
@@ -20,11 +20,13 @@ fmax : float, "common" or None, default="common"
     The highest frequency that is used, in Hz. ``"common"`` is the highest one that all files
     contain, so that files of a low sample rate or bitrate don't become a cluster of their
     own. None is half of the sample rate.
+""",
+    "other parameters and result": """
 on_error : {"nan", "raise"}, default="nan"
     What happens to a file that can't be read. ``"nan"``: the track is missing, `failures_` of
     the fitted pipeline says why, and the others get their clusters. ``"raise"``: an error.
 memory : str, path or joblib.Memory, default=None
-    Where the spectrograms are kept, so that a second run does not decode the files again.
+    Where what is computed of the files is kept, so that a second run does not decode them again.
 n_jobs : int, default=None
     Number of files that are decoded at a time.
 verbose : int, default=0

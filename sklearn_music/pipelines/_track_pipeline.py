@@ -98,6 +98,7 @@ def _check_columns(features: ColumnTransformer, X: Any) -> None:
         wanted = [wanted] if isinstance(wanted, str) else wanted
         if not isinstance(wanted, list) or not all(isinstance(column, str) for column in wanted):
             continue
+        block = _first_step(block)
         is_lyrics = isinstance(block, LyricVectorizer)
         remedy = "To cluster by audio alone, make the pipeline with lyrics_weight=0."
         for column in wanted:
@@ -113,10 +114,13 @@ def _check_columns(features: ColumnTransformer, X: Any) -> None:
                 raise ValueError(f"{error} {remedy}") from error
 
 
+def _first_step(block: Any) -> Any:
+    return block.steps[0][1] if isinstance(block, Pipeline) else block
+
+
 def _check_image_shape(features: ColumnTransformer, name: str, embedder: Any) -> None:
     """Raise where the embedder expects spectrograms of another size than the first block makes."""
-    block = features.transformers[0][1]
-    extractor = block.steps[0][1] if isinstance(block, Pipeline) else block
+    extractor = _first_step(features.transformers[0][1])
     image_shape = getattr(embedder, "image_shape", None)
     if not isinstance(extractor, SpectrogramExtractor) or image_shape is None:
         return

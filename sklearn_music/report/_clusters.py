@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._inspection import embed_and_cluster, find_failures
+from .._inspection import embed_and_cluster, find_failures, tag_probabilities
 from .._tables import as_labels, as_numbers, by_name, is_finite, is_present
 from ..exploration import describe_clusters
 from ..exploration.names import NO_CLUSTER
@@ -56,6 +56,7 @@ def find_clusters(pipeline, tracks, extractor) -> Clustering:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         Z, labels = embed_and_cluster(pipeline, tracks)
+        tags = tag_probabilities(pipeline, tracks)
     notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     Z, labels = as_numbers(Z), np.asarray(labels)
     present = is_finite(Z)
@@ -72,6 +73,7 @@ def find_clusters(pipeline, tracks, extractor) -> Clustering:
         labels[rows],
         tracks.iloc[rows],
         embedding=Z[rows],
+        tags=None if tags is None else tags.iloc[rows],
         titles=rows.tolist(),
         n_words=_N_WORDS,
         n_typical=_N_TYPICAL,

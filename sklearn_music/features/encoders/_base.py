@@ -1,5 +1,6 @@
 """What a pretrained encoder says of itself, and does."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ class BaseEncoder(BaseEstimator):
         each track is one window.
     n_features : int
         Length of the vector of a window.
+    tags : list of str
+        Names of those numbers of a vector that are probabilities of tags. Empty by default.
 
     See Also
     --------
@@ -51,6 +54,7 @@ class BaseEncoder(BaseEstimator):
     sample_rate: int
     window_length: int | None
     n_features: int
+    tags: Sequence[str] = ()
 
     def check_settings(self) -> None:
         """Raise what is wrong with the parameters, or missing on this machine, before the work.

@@ -101,6 +101,16 @@ class MusicNN(BaseEncoder):
         """Length of the vector of a window."""
         return sum(_N_FEATURES[output] for output in self._outputs())
 
+    @property
+    def tags(self) -> list[str]:  # type: ignore[override]
+        """Names of the tags, if they are among the outputs."""
+        if "tags" not in self._outputs():
+            return []
+        _folder()
+        from musicnn import configuration
+
+        return list(getattr(configuration, f"{self.model}_LABELS"))
+
     def identity(self) -> tuple[str, ...]:
         """Return the output and a hash of the weights.
 
@@ -124,12 +134,8 @@ class MusicNN(BaseEncoder):
         names : list of str
             The tags for ``"tags"``, else ``embedding0``, ``pooled0`` and so on.
         """
-        _folder()
-        from musicnn import configuration
-
-        tags = list(getattr(configuration, f"{self.model}_LABELS"))
         named = {name: [f"{name}{i}" for i in range(n)] for name, n in _N_FEATURES.items()}
-        named |= {"tags": tags}
+        named["tags"] = self.tags
         return [name for output in self._outputs() for name in named[output]]
 
     def preprocess(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
