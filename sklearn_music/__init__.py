@@ -1,8 +1,8 @@
 """Cluster music: from audio, lyrics and genres to groups of similar tracks.
 
 The way from a table of tracks to clusters is a plain scikit-learn pipeline of three steps:
-features, an embedder, a clusterer. `sklearn_music.pipelines.make_track_vae_pipeline` returns one
-that is ready to fit.
+features, an embedder, a clusterer. `sklearn_music.pipelines.make_encoder_pipeline` returns one that
+is ready to fit.
 
 =============================  =====================================================
 Features
@@ -15,7 +15,7 @@ Features
 Embedders: features to latent vectors, and back
 ------------------------------------------------------------------------------------
 `VAE`                          any numeric features
-`TrackVAE`                     spectrograms, with or without lyrics; the one to begin with
+`TrackVAE`                     spectrograms, with or without lyrics
 `JointVAE`                     vectors of a pretrained encoder, with or without lyrics
 `ConvVAE`                      spectrograms, each as one image
 `BetaCVAE`                     features given a condition, the genre for example
@@ -24,6 +24,7 @@ Embedders: features to latent vectors, and back
 Modules
 ------------------------------------------------------------------------------------
 `sklearn_music.datasets`       read a table of tracks, or make synthetic tracks
+`...features.encoders`         pretrained encoders, for `AudioEncoder`
 `sklearn_music.pipelines`      pipelines from a table of tracks to clusters
 `sklearn_music.metrics`        score clusters, and compare embeddings with baselines
 `...model_selection`           search for the best parameters

@@ -32,6 +32,7 @@ OF_EXCEPTIONS = {"ES01", "EX01", "SA01", "PR01"}
 # What a class does without that is there to be inherited from.
 OF_BASES = {"EX01", "SA01"}
 BASES = {"BaseEmbedder"}
+PACKAGES = ["", "features.encoders"]  # beside the modules of the package
 # Documented by the comment above it, which Sphinx shows.
 CONSTANTS = {"CLUSTERING_SCORERS"}
 
@@ -40,7 +41,7 @@ def public_objects():
     """Yield the name of each public class, function, method and property, and it."""
     modules = [module.name for module in pkgutil.iter_modules(sklearn_music.__path__)]
     seen = set()
-    for module in ["", *modules]:
+    for module in [*PACKAGES, *modules]:
         if module.startswith("_"):
             continue
         module = f"sklearn_music.{module}".rstrip(".")

@@ -25,7 +25,8 @@ from ._encoding import (
 from ._track_transformer import CACHE_VERSION, TrackTransformer
 from ._track_windows import read_windows
 from .audio import AnyPath
-from .encoders import BaseEncoder, FunctionEncoder
+from .encoders import BaseEncoder
+from .encoders._function import FunctionEncoder
 from .workers import failures_of, or_error
 
 _FUNCTION_RATE = 22050
