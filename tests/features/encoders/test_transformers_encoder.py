@@ -127,7 +127,8 @@ def by_hand(kind, window, layer):
     inputs = extractor(window, sampling_rate=extractor.sampling_rate, return_tensors="pt")
     with torch.no_grad():
         if "clap" in kind and layer == -1:
-            return model.get_audio_features(**inputs).pooler_output
+            features = model.get_audio_features(**inputs)
+            return getattr(features, "pooler_output", features)  # a tensor until transformers 5
         model = {"whisper": lambda: model.encoder}.get(kind, lambda: model)()
         outputs = (model.audio_model if "clap" in kind else model)(
             **inputs, output_hidden_states=True
@@ -178,7 +179,7 @@ def test_length_and_rate_are_known_without_the_weights(saved, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     encoder = TransformersEncoder(tmp_path, window=1)
     assert (encoder.sample_rate, encoder.window_length, encoder.n_features) == (8000, 8000, 16)
-    with pytest.raises(OSError, match=r"can't load: .*model.safetensors"):
+    with pytest.raises(OSError, match=r"can't load: OSError: .*no file named"):
         encoder.check_settings()
 
 
@@ -236,7 +237,9 @@ def test_a_vector_for_training_only_may_be_missing(saved):
     assert len(identities) == 1
     del weights["encoder.layer_norm.bias"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"1 of the weights are missing, 'encoder.layer_norm.bias'"):
+    with pytest.raises(
+        ValueError, match=r"1 of the weights are missing, 'encoder.layer_norm.bias'"
+    ):
         TransformersEncoder(folder).check_settings()
 
 
@@ -316,7 +319,7 @@ def test_a_model_of_text_is_no_audio_model(tmp_path):
 
     sizes = {**SMALL, "vocab_size": 20}
     transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(tmp_path)
-    with pytest.raises((OSError, ValueError), match="Expected an audio model .* is 'bert'"):
+    with pytest.raises((OSError, ValueError), match=r"Expected an audio model .* is 'bert'"):
         TransformersEncoder(tmp_path).check_settings()
 
 
