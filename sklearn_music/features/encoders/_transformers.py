@@ -314,6 +314,8 @@ def _load(source: _Source) -> tuple[Any, str]:
             f"missing, {min(missing)!r} for example: expected a model that was saved whole."
         )
     module = module.float().eval().requires_grad_(False)
+    if module.config.model_type == _CLAP:
+        del module.text_model, module.text_projection
     digest = hashlib.sha256()
     for part in (module.config, _describe(source)[1]):
         settings = part.to_dict()
