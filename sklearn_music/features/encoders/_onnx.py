@@ -306,10 +306,12 @@ class OnnxEncoder(BaseEncoder):
         """Return the length of a window, the shape of its input, and if mel bands come first."""
         has_bands = self.input == "log_mel"
         sizes = model_input.shape[1:]
-        # Other axes, of channels, have the size 1.
-        axes = [i for i, size in enumerate(sizes) if size != 1][-2 if has_bands else -1 :]
+        # Other axes, of channels, have the size 1, or any if the model takes any length too.
+        axes = [i for i, size in enumerate(sizes) if size != 1]
+        is_spectrogram = len(axes) > 1 and isinstance(sizes[-1], int)
+        axes = axes[-2 if has_bands else -1 :]
         expected = "(batch, n_frames, n_mels)" if has_bands else "(batch, n_samples)"
-        if len(axes) < 1 + has_bands:
+        if len(axes) < 1 + has_bands or (is_spectrogram and not has_bands):
             raise ValueError(
                 f"Got input={self.input!r}, but the input of {os.fspath(self.path)!r} has the "
                 f"shape {_text(model_input.shape)}: expected one like {expected}."

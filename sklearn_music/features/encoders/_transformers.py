@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import textwrap
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
@@ -253,8 +254,8 @@ class _Source(NamedTuple):
     def fail(self, error: Exception, expected: str) -> NoReturn:
         kinds = (kind for kind in (ImportError, OSError) if isinstance(error, kind))
         raise next(kinds, ValueError)(
-            f"Got model={self.name!r}, which transformers can't load: "
-            f"{type(error).__name__}: {error}\n{expected}"
+            f"Got model={self.name!r}, which transformers can't load. {expected}\n"
+            f"{type(error).__name__}: {textwrap.shorten(str(error), 500)}"
         ) from error
 
 
