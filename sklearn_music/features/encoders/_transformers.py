@@ -279,7 +279,7 @@ def _describe(source: _Source) -> tuple[Any, Any]:
                 "that save_pretrained wrote. A model on Hugging Face needs a network once.",
             )
         expected = (
-            f"Expected an audio model with its preprocessor_config.json: CLAP, AST, Wav2Vec2, "
+            "Expected an audio model with its preprocessor_config.json: CLAP, AST, Wav2Vec2, "
             f"HuBERT, WavLM or MERT, for example. This one is {config.model_type!r}."
         )
         try:
@@ -288,8 +288,11 @@ def _describe(source: _Source) -> tuple[Any, Any]:
             source.fail(error, expected)
     if not hasattr(extractor, "sampling_rate"):
         raise ValueError(f"Got model={source.name!r}, which takes no audio. {expected}")
-    if not hasattr(config, "audio_config") and not hasattr(config, "num_hidden_layers"):
-        raise ValueError(f"Got model={source.name!r}, which has no hidden layers. {expected}")
+    try:
+        _sizes(config)
+    except AttributeError as error:
+        reason = "which is no single stack of layers"
+        raise ValueError(f"Got model={source.name!r}, {reason}. {expected}") from error
     return config, extractor
 
 

@@ -323,6 +323,23 @@ def test_a_model_of_text_is_no_audio_model(tmp_path):
         TransformersEncoder(tmp_path).check_settings()
 
 
+@pytest.mark.parametrize("kind", ["encodec", "qwen2_audio"])
+def test_models_without_hidden_states(tmp_path, kind):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    settings = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 8000}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=f"no single stack of layers. .* This one is '{kind}'"):
+        TransformersEncoder(tmp_path).check_settings()
+
+
+def test_a_model_of_images_is_no_audio_model(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    settings = {"image_processor_type": "ViTImageProcessor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises((OSError, ValueError), match=r"Expected an audio model .* is 'vit'"):
+        TransformersEncoder(tmp_path).check_settings()
+
+
 def test_code_of_a_model_runs_only_on_request(saved, tmp_path, monkeypatch):
     import transformers.dynamic_module_utils
 
