@@ -8,5 +8,7 @@ function of a waveform to `AudioEncoder`.
 from ._base import BaseEncoder
 from ._function import FunctionEncoder
 from ._musicnn import MusicNN
+from ._onnx import OnnxEncoder
+from ._transformers import TransformersEncoder
 
-__all__ = ["BaseEncoder", "FunctionEncoder", "MusicNN"]
+__all__ = ["BaseEncoder", "FunctionEncoder", "MusicNN", "OnnxEncoder", "TransformersEncoder"]

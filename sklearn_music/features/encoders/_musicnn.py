@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from ._base import BaseEncoder
+from ._mel import mel_power
 
 _N_FRAMES, _N_FFT, _HOP_LENGTH, _N_MELS = 187, 512, 256, 96
 _N_FEATURES = {"embedding": 200, "tags": 50, "pooled": 1506}
@@ -151,11 +152,10 @@ class MusicNN(BaseEncoder):
         log_mel : ndarray of shape (187, 96)
             Frames of 96 mel bands: log10(10000 * power + 1).
         """
-        frames = np.lib.stride_tricks.sliding_window_view(window, _N_FFT)[::_HOP_LENGTH]
-        hann, mel_filters = _hann_and_mel_filters()
-        spectra = np.fft.rfft(frames * hann, axis=1)
-        power = (spectra.real**2 + spectra.imag**2).astype(np.float32)
-        return np.log10(10000 * (power @ mel_filters) + 1)
+        power = mel_power(
+            window, self.sample_rate, n_fft=_N_FFT, hop_length=_HOP_LENGTH, n_mels=_N_MELS
+        )
+        return np.log10(10000 * power + 1)
 
     def encode(self, batch: NDArray[np.float32], device: Any) -> NDArray[np.float32]:
         """Run the network.
@@ -193,15 +193,6 @@ class MusicNN(BaseEncoder):
                 "them, none twice."
             )
         return tuple(outputs)
-
-
-@cache
-def _hann_and_mel_filters() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    import librosa
-    from scipy.signal import get_window
-
-    filters = librosa.filters.mel(sr=MusicNN.sample_rate, n_fft=_N_FFT, n_mels=_N_MELS)
-    return get_window("hann", _N_FFT).astype(np.float32), filters.T.astype(np.float32)
 
 
 def _folder() -> Path:
