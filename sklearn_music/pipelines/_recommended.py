@@ -54,7 +54,8 @@ def make_encoder_pipeline(
 
     Parameters
     ----------
-    {n_clusters} Has no effect with `clusterer`.
+    n_clusters : int, default=8
+        Number of clusters. Has no effect with a `clusterer`.
     encoder : BaseEncoder or callable, default=None
         The encoder of the audio, as for :class:`~sklearn_music.AudioEncoder`. None is
         ``MusicNN(output="tags")``: the probabilities of 50 tags, which also name the clusters.
