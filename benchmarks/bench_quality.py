@@ -14,10 +14,12 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from joblib import Parallel, delayed
 from scipy.stats import t as student_t
 from sklearn.base import clone
@@ -34,13 +36,14 @@ from sklearn.utils import check_random_state
 
 from sklearn_music import VAE, LyricVectorizer, SpectrogramExtractor, TrackVAE, VaDE
 from sklearn_music.datasets import load_tracks
+from sklearn_music.features.encoders import MusicNN
 from sklearn_music.metrics import (
     CLUSTERING_SCORERS,
     compare_embeddings,
     format_comparison,
     silhouette_scorer,
 )
-from sklearn_music.pipelines import make_track_vae_pipeline
+from sklearn_music.pipelines import make_encoder_pipeline, make_track_vae_pipeline
 
 SCALE = [("scale", StandardScaler())]
 FILL_AND_SCALE = [("fill", SimpleImputer()), *SCALE]
@@ -131,63 +134,118 @@ def without(tracks, column, share, value):
     return tracks.assign(**{column: tracks[column].mask(is_missing, value)})
 
 
+def of_audio(*steps):
+    """Return the embedding of the audio by some steps."""
+    return Pipeline([("features", ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])]))])
+
+
+def song_embeddings(memory):
+    """Return the embeddings of songs by audio and lyrics, by name, and the baseline features.
+
+    `memory` keeps what is computed of the files.
+    """
+    track_vae = make_track_vae_pipeline(memory=memory)[:-1]
+    audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
+    encoder = make_encoder_pipeline(lyrics_weight=0, memory=memory)[:-1]
+    joint = make_encoder_pipeline(memory=memory)[:-1]
+    embedding = make_encoder_pipeline(encoder=MusicNN(), lyrics_weight=0, memory=memory)[:-1]
+    late = Pipeline([joint.steps[0], ("fill", KNNImputer())])
+    mel = track_vae["features"].transformers[0][1]
+    files = {"duration": 30.0, "memory": memory, "on_error": "nan"}
+    mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
+    baseline = of_audio(("mfcc", mfcc), *FILL_AND_SCALE)
+    embeddings = {
+        "spectrograms, PCA": of_audio(("mel", mel), *FILL_AND_SCALE, ("pca", PCA(128))),
+        "lyrics": ColumnTransformer([("lyrics", LyricVectorizer(64), "lyrics")]),
+        "TrackVAE": audio,
+        "TrackVAE with lyrics": track_vae,
+        "TrackVAE with lyrics, lyrics_weight=300": clone(track_vae).set_params(
+            embed__auxiliary_weight=300
+        ),
+        "MusicNN embedding": embedding,
+        "MusicNN tags": encoder,
+        "MusicNN with lyrics": joint,
+        "MusicNN with lyrics, lyrics_weight=2": clone(joint).set_params(
+            features__transformer_weights={"audio": 1.0, "lyrics": 2.0}
+        ),
+        "MusicNN with lyrics, late fusion": late,
+    }
+    for column, share, value in (("lyrics", 0.4, None), ("audio", 0.2, "lost")):
+        kwargs = {"column": column, "share": share, "value": value}
+        lack = ("lack", FunctionTransformer(without, kw_args=kwargs))
+        pipes = {"TrackVAE with lyrics": track_vae, "MusicNN with lyrics": joint}
+        pipes["MusicNN with lyrics, late fusion"] = late
+        if column == "audio":
+            pipes["pooled MFCCs"] = baseline
+        for name, pipe in pipes.items():
+            embeddings[f"{name}, {share:.0%} without {column}"] = Pipeline([lack, *pipe.steps])
+    return embeddings, baseline
+
+
 def compare_songs(folder, n_seeds, n_jobs, only):
     """Return the scores of the songs by audio and lyrics, with and without some of them."""
     tracks, targets = load_tracks_and_targets(folder)
     with tempfile.TemporaryDirectory() as memory:
-        audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
-        joint = make_track_vae_pipeline(memory=memory)[:-1]
-        mel = audio["features"].transformers[0][1]
-        mfcc = SpectrogramExtractor(
-            "mfcc", duration=30.0, pooling="stats", memory=memory, on_error="nan"
-        )
-        for extractor in (mfcc, mel):
-            extractor = clone(extractor).set_params(n_jobs=2, verbose=1)
-            extractor.fit_transform(tracks[["audio"]])  # into the cache
-
-        def of_audio(*steps):
-            return ColumnTransformer([("audio", Pipeline([*steps]), ["audio"])])
-
-        blocks = [
-            ("audio", Pipeline([("mel", mel), ("vae", audio["embed"])]), ["audio"]),
-            ("lyrics", LyricVectorizer(16, fill_value=float("nan")), "lyrics"),
-        ]
-        weights = {"audio": 1.0, "lyrics": 3.0}
-        late = Pipeline(
-            [
-                ("features", ColumnTransformer(blocks, transformer_weights=weights)),
-                ("fill", KNNImputer()),
-            ]
-        )
-        baseline = Pipeline([("features", of_audio(("mfcc", mfcc), *FILL_AND_SCALE))])
-
-        def lacking(column, share, value, pipe):
-            kwargs = {"column": column, "share": share, "value": value}
-            return Pipeline([("lack", FunctionTransformer(without, kw_args=kwargs)), *pipe.steps])
-
-        embeddings = {
-            "spectrograms, PCA": of_audio(("mel", mel), *FILL_AND_SCALE, ("pca", PCA(128))),
-            "lyrics, TF-IDF and SVD": ColumnTransformer(
-                [("lyrics", LyricVectorizer(64), "lyrics")]
-            ),
-            "TrackVAE": audio,
-            "late fusion": late,
-            "late fusion, 40 % without lyrics": lacking("lyrics", 0.4, None, late),
-            "joint": joint,
-            "joint, 40 % without lyrics": lacking("lyrics", 0.4, None, joint),
-            "joint, 20 % without audio": lacking("audio", 0.2, "lost", joint),
-            "joint, lyrics_weight=300": clone(joint).set_params(embed__auxiliary_weight=300),
-            "pooled MFCCs, 20 % without audio": lacking("audio", 0.2, "lost", baseline),
-        }
+        embeddings, baseline = song_embeddings(memory)
+        embeddings = {name: pipe for name, pipe in embeddings.items() if only in name}
         return compare_embeddings(
-            {name: pipe for name, pipe in embeddings.items() if only in name},
+            embeddings,
             tracks[["audio", "lyrics"]],
             targets,
-            features=of_audio(("mfcc", mfcc), *FILL_AND_SCALE),
+            features=baseline,
             n_seeds=n_seeds,
             n_jobs=n_jobs,
             verbose=1,
         )
+
+
+def time_songs(folder):
+    """Return the seconds that each embedding takes for all songs, files included, on one core."""
+    tracks, _ = load_tracks_and_targets(folder)
+    torch.set_num_threads(1)
+    embeddings, baseline = song_embeddings(None)
+    rows = []
+    for name, pipe in {"pooled MFCCs": baseline, **embeddings}.items():
+        if "," not in name or name == "spectrograms, PCA":
+            start = time.perf_counter()
+            clone(pipe).fit_transform(tracks)
+            seconds = (time.perf_counter() - start) / len(tracks) * 500
+            rows.append({"embedding": name, "seconds for 500 songs": round(seconds)})
+    return pd.DataFrame(rows).set_index("embedding")
+
+
+def compare_lyrics(folder, n_seeds):
+    """Return scores of lyrics in English, German and Bangla, by words and by parts of words."""
+    _, targets = load_tracks_and_targets(folder)
+    songs = pd.read_csv(folder / "songs" / "tracks.csv")
+    bangla = pd.read_csv(folder / "bangla_lyrics" / "lyrics.csv")
+    sets = {
+        "songs": (songs["lyrics"], {name: targets[name] for name in ("genre", "style")}),
+        "Bangla": (bangla["lyrics"], {"category": bangla["genre"]}),
+    }
+    rows = []
+    for n_components in (16, 64):
+        for parts in (None, (2, 4)):
+            vectorizer = LyricVectorizer(n_components, char_ngram_range=parts, random_state=0)
+            for name, (lyrics, labels) in sets.items():
+                start = time.perf_counter()
+                X = vectorizer.fit_transform(lyrics)
+                seconds = time.perf_counter() - start
+                for target, y in labels.items():
+                    known = y.notna()
+                    for seed in range(n_seeds):
+                        clusters = KMeans(y.nunique(), n_init=10, random_state=seed).fit_predict(X)
+                        rows.append(
+                            {
+                                "lyrics": f"{name}, {target}",
+                                "n_components": n_components,
+                                "char_ngram_range": str(parts),
+                                "NMI": normalized_mutual_info_score(y[known], clusters[known]),
+                                "ARI": adjusted_rand_score(y[known], clusters[known]),
+                                "seconds": seconds,
+                            }
+                        )
+    return with_intervals(rows, ["lyrics", "n_components", "char_ngram_range"])
 
 
 def compare_gaps(folder, n_seeds, n_jobs):
@@ -328,8 +386,8 @@ def main(argv=None):
         "--data",
         nargs="*",
         default=["gtzan", "gtzan-held-out", "songs-mfcc", "songs", "songs-gaps"],
-        help="which of gtzan, gtzan-held-out, songs-mfcc, songs, songs-gaps, songs-settings, "
-        "songs-classified and songs-mel",
+        help="which of gtzan, gtzan-held-out, songs-mfcc, songs, songs-gaps, songs-time, "
+        "songs-settings, songs-classified, songs-mel and lyrics",
     )
     args = parser.parse_args(argv)
     if "SKLEARN_MUSIC_DATA" not in os.environ:
@@ -342,6 +400,13 @@ def main(argv=None):
                 f"\n{data}, power, VAE()\n\n{compare_held_out(folder, args.seeds).to_string()}",
                 flush=True,
             )
+            continue
+        if data == "songs-time":
+            print(f"\n{data}, one core\n\n{time_songs(folder).to_string()}", flush=True)
+            continue
+        if data == "lyrics":
+            table = compare_lyrics(folder, args.seeds)
+            print(f"\n{data}, {args.seeds} seeds of KMeans\n\n{table.to_string()}", flush=True)
             continue
         if data == "songs-gaps":
             table = compare_gaps(folder, args.seeds, args.jobs)

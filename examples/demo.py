@@ -1,7 +1,8 @@
 """From audio files to clusters, with scores and pictures, on synthetic tracks.
 
 Writes synthetic tracks as wav files, clusters the latent space of a TrackVAE of their mel
-spectrograms, and compares it with chance, pooled MFCCs, PCA and a VAE.
+spectrograms, and compares it with chance, pooled MFCCs, PCA, a VAE and, if its weights are
+installed, the pretrained encoder MusicNN.
 
 Usage: python examples/demo.py --output results
 """
@@ -16,8 +17,9 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_music import VAE, SpectrogramExtractor, TrackVAE
+from sklearn_music import VAE, AudioEncoder, SpectrogramExtractor, TrackVAE
 from sklearn_music.datasets import make_music
+from sklearn_music.features.encoders import MusicNN
 from sklearn_music.metrics import compare_embeddings, format_comparison
 from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
 
@@ -36,17 +38,20 @@ def main(argv=None):
     music = make_music(args.tracks, duration=args.duration, directory=audio, random_state=0)
     tracks, genres = music.data[["audio"]], music.target
 
-    files = {
-        "duration": args.duration,
-        "memory": args.output / "cache",
-        "n_jobs": 2,
-        "verbose": 1,
-    }
-    mel = SpectrogramExtractor("mel", n_mels=40, **files)
-    mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
+    files = {"memory": args.output / "cache", "n_jobs": 2, "verbose": 1}
+    mel = SpectrogramExtractor("mel", n_mels=40, duration=args.duration, **files)
+    mfcc = SpectrogramExtractor("mfcc", duration=args.duration, pooling="stats", **files)
     for extractor in (mel, mfcc):
         clone(extractor).fit_transform(tracks)  # fills the cache, with a progress bar
         extractor.set_params(verbose=0)
+
+    embeddings = {}
+    try:
+        tags = AudioEncoder(MusicNN(output="tags"), windows=2, **files)
+        tags.fit_transform(tracks)
+        embeddings["MusicNN tags"] = Pipeline([("encoder", tags.set_params(verbose=0))])
+    except ImportError as error:
+        print(f"Without MusicNN: {error}")
 
     image_shape = mel.fit(tracks).image_shape_
     print(f"\nFitting each embedding with {args.seeds} seeds, without the labels ...")
@@ -56,6 +61,7 @@ def main(argv=None):
             "mel, PCA": Pipeline([("mel", mel), scale, ("pca", PCA(16))]),
             "mel, VAE": Pipeline([("mel", mel), scale, ("vae", VAE(16))]),
             "mel, TrackVAE": Pipeline([("mel", mel), ("vae", TrackVAE(image_shape=image_shape))]),
+            **embeddings,
         },
         tracks,
         genres,

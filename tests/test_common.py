@@ -12,9 +12,11 @@ from sklearn.base import clone
 from sklearn.exceptions import SkipTestWarning
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from tiny_tagger import TinyTagger
 
 import sklearn_music
 from sklearn_music import AudioEncoder, GenreEncoder, LyricVectorizer, SpectrogramExtractor
+from sklearn_music.pipelines import BlockScaler
 
 
 class Statistics:
@@ -40,6 +42,8 @@ INSTANCES = EMBEDDERS | {
     "AudioEncoder, workers, float16": AudioEncoder(
         Statistics(), duration=0.01, n_jobs=2, dtype="float16"
     ),
+    "AudioEncoder, windows": AudioEncoder(TinyTagger(), pooling="stats", windows=2),
+    "BlockScaler": BlockScaler(),
     "LyricVectorizer": LyricVectorizer(),
     "GenreEncoder": GenreEncoder(),
     "GenreEncoder, rare genres": GenreEncoder(min_frequency=2),
@@ -89,7 +93,7 @@ def test_further_checks(instance, check):
 def test_every_public_estimator_is_checked():
     public = {getattr(sklearn_music, name) for name in sklearn_music.__all__}
     estimators = {cls for cls in public if isinstance(cls, type) and hasattr(cls, "fit")}
-    assert estimators == {type(instance) for instance in INSTANCES.values()}
+    assert estimators | {BlockScaler} == {type(instance) for instance in INSTANCES.values()}
 
 
 def test_every_embedder_is_in_the_table_by_its_name():

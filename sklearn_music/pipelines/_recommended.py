@@ -22,6 +22,7 @@ from ._parts import (
     lyric_vectorizer,
     track_pipeline,
 )
+from ._skip_missing import SkipMissing
 from ._track_pipeline import TrackPipeline
 
 # Of waveforms, as make_music returns them.
@@ -53,12 +54,13 @@ def make_encoder_pipeline(
 
     Parameters
     ----------
-    {n_clusters} Has no effect with `clusterer`.
+    n_clusters : int, default=8
+        Number of clusters. Has no effect with a `clusterer`.
     encoder : BaseEncoder or callable, default=None
         The encoder of the audio, as for :class:`~sklearn_music.AudioEncoder`. None is
         ``MusicNN(output="tags")``: the probabilities of 50 tags, which also name the clusters.
     clusterer : estimator, default=None
-        Any clusterer of scikit-learn. None is KMeans.
+        Any clusterer of scikit-learn; it is wrapped in a SkipMissing. None is KMeans.
     lyrics_weight : float, default=0.7
         Factor of the lyrics' features. Before, audio and lyrics have the same total variance:
         with 0.7, lyrics have half the variance of the audio. With 2, the clusters of the guide's
@@ -102,6 +104,8 @@ def make_encoder_pipeline(
     )
     if clusterer is None:
         clusterer = kmeans(n_clusters, random_state)
+    elif not isinstance(clusterer, SkipMissing):
+        clusterer = SkipMissing(clusterer)
     steps: dict[str, Any] = {}
     if lyrics_weight:
         from ..embedding import JointVAE

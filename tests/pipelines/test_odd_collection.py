@@ -1,15 +1,21 @@
 """The recommended pipeline, its saved form, the comparison and the report on odd files."""
 
+import functools
 import pickle
 import warnings
 
 import numpy as np
 import pytest
 from odd_collection import make_odd_collection
+from tiny_tagger import TinyTagger
 
 from sklearn_music import LyricVectorizer
 from sklearn_music.metrics import compare_embeddings
-from sklearn_music.pipelines import make_pca_pipeline, make_track_vae_pipeline
+from sklearn_music.pipelines import (
+    make_encoder_pipeline,
+    make_pca_pipeline,
+    make_track_vae_pipeline,
+)
 from sklearn_music.report import ClusterReport
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # one for every oddity
@@ -20,9 +26,15 @@ def tracks(tmp_path_factory):
     return make_odd_collection(str(tmp_path_factory.mktemp("odd")))
 
 
-@pytest.fixture(scope="module")
-def fitted(tracks, tmp_path_factory):
-    pipe = make_track_vae_pipeline(
+MAKE = {
+    "TrackVAE": make_track_vae_pipeline,
+    "encoder": functools.partial(make_encoder_pipeline, encoder=TinyTagger(), windows=2),
+}
+
+
+@pytest.fixture(scope="module", params=MAKE)
+def fitted(request, tracks, tmp_path_factory):
+    pipe = MAKE[request.param](
         4, duration=2.0, memory=tmp_path_factory.mktemp("cache"), n_jobs=2, random_state=0
     ).set_params(embed__max_epochs=4)
     with warnings.catch_warnings():
@@ -58,7 +70,10 @@ def test_the_saved_pipeline_gives_the_same(tracks, fitted):
 
 def test_comparison(tracks, fitted):
     pipe, _, _ = fitted
-    pca = make_pca_pipeline(duration=2.0, memory=pipe["features"].transformers[0][1].memory)[:-1]
+    (memory,) = {
+        value for name, value in pipe.get_params().items() if name.endswith("__memory") and value
+    }
+    pca = make_pca_pipeline(duration=2.0, memory=memory)[:-1]
     scores = compare_embeddings(
         {"joint": pipe[:-1], "mel, PCA": pca}, tracks, tracks["genre"], n_clusters=3, n_seeds=1
     )
