@@ -238,7 +238,7 @@ class AudioEncoder(TrackTransformer):
 
         Returns
         -------
-        names : ndarray of shape (n_components_,)
+        names : ndarray of shape (n_features_out,)
             The encoder's names: the tags of a tagger, for example. With other `pooling` than
             "mean", their windows or statistics are behind them, as in ``rock_std``.
         """
