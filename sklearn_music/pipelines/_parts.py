@@ -63,18 +63,11 @@ def feature_blocks(block: Any, random_state: RandomState, **weights: float) -> C
     """Return the blocks of features: audio, and by their weights lyrics and genre."""
     blocks: list[tuple[str, Any, Any]] = [("audio", block, ["audio"])]
     if weights.get("lyrics"):
-        blocks.append(("lyrics", lyric_vectorizer(random_state), "lyrics"))
+        lyrics = LyricVectorizer(16, fill_value=float("nan"), random_state=random_state)
+        blocks.append(("lyrics", lyrics, "lyrics"))
     if "genre" in weights:
         blocks.append(("genre", GenreEncoder(), ["genre"]))
     return ColumnTransformer(blocks, transformer_weights=weights or None)
-
-
-def lyric_vectorizer(random_state: RandomState) -> LyricVectorizer:
-    """Return the vectorizer of lyrics, which makes missing ones NaN."""
-    # Parts of words find what forms of a word share: see the measurements in LyricVectorizer.
-    return LyricVectorizer(
-        16, char_ngram_range=(2, 4), fill_value=float("nan"), random_state=random_state
-    )
 
 
 def track_pipeline(n_clusters: int, random_state: RandomState, **steps: Any) -> TrackPipeline:

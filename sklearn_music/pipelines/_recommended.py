@@ -7,7 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from .._docstrings import shared
-from ..features import AudioEncoder
+from ..features import AudioEncoder, LyricVectorizer
 from ..features.encoders import BaseEncoder, MusicNN
 from ._block_scaler import BlockScaler
 from ._docstrings import FACTORY
@@ -17,9 +17,7 @@ from ._parts import (
     RandomState,
     audio_columns,
     extractor,
-    feature_blocks,
     kmeans,
-    lyric_vectorizer,
     track_pipeline,
 )
 from ._skip_missing import SkipMissing
@@ -117,7 +115,7 @@ def make_encoder_pipeline(
         ("audio", Pipeline([("encoder", audio), ("scale", BlockScaler())]), ["audio"])
     ]
     if lyrics_weight:
-        lyrics = Pipeline([("tfidf", lyric_vectorizer(random_state)), ("scale", BlockScaler())])
+        lyrics = Pipeline([("tfidf", _lyrics(random_state)), ("scale", BlockScaler())])
         blocks.append(("lyrics", lyrics, "lyrics"))
     weights = {"audio": 1.0, "lyrics": lyrics_weight} if lyrics_weight else None
     # With names, by which the embedder finds the audio.
@@ -173,5 +171,15 @@ def make_track_vae_pipeline(
         random_state=random_state,
         verbose=verbose,
     )
-    features = feature_blocks(mel, random_state, lyrics=1.0 if lyrics_weight else 0.0)
+    blocks: list[tuple[str, Any, Any]] = [("audio", mel, ["audio"])]
+    if lyrics_weight:
+        blocks.append(("lyrics", _lyrics(random_state), "lyrics"))
+    features = ColumnTransformer(blocks)
     return track_pipeline(n_clusters, random_state, features=features, embed=embed)
+
+
+def _lyrics(random_state: RandomState) -> LyricVectorizer:
+    # Parts of words find what the forms of a word share: see the measurements in LyricVectorizer.
+    return LyricVectorizer(
+        16, char_ngram_range=(2, 4), fill_value=float("nan"), random_state=random_state
+    )
