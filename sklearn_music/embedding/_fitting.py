@@ -33,6 +33,7 @@ NOT_IN_CHECKPOINT_KEY = {
     "device": "the weights are the same up to rounding, and a fit may go on elsewhere",
     "early_stopping": "a fit that keeps checkpoints holds nothing out",
     "n_iter_no_change": "of early_stopping",
+    "n_main": "the number that it means is in the arguments of the network, which are in the key",
     "random_state": "the seed that was drawn from it is in the key",
     "validation_fraction": "of early_stopping",
     "verbose": "what is printed",

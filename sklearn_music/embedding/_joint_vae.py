@@ -161,15 +161,29 @@ class JointVAE(BaseEmbedder):
         self.verbose = verbose
 
     def _find_layout(self, X: Any) -> Layout:
-        n_features = X.shape[1]
-        n_main = self.n_main(X) if callable(self.n_main) else self.n_main
-        self.n_main_ = n_features if n_main is None else int(n_main)
-        if not 1 <= self.n_main_ <= n_features:
+        self.n_main_ = self._count_main(X)
+        return Layout(X.shape[1], self.n_main_, main_may_miss=True)
+
+    def _check_columns(self, X: Any) -> None:
+        n_main = self._count_main(X)
+        if n_main != self.n_main_:
             raise ValueError(
-                f"Got n_main={self.n_main!r}, which is {self.n_main_}, but X has {n_features} "
-                f"columns: expected 1 to {n_features}."
+                "Training can go on with the same network only, but n_main changed from "
+                f"{self.n_main_} to {n_main}. Set warm_start=False to train a new one."
             )
-        return Layout(n_features, self.n_main_, main_may_miss=True)
+
+    def _count_main(self, X: Any) -> int:
+        n_features = X.shape[1]
+        if self.n_main is None:
+            return n_features
+        n_main = self.n_main(X) if callable(self.n_main) else self.n_main
+        if isinstance(n_main, Integral) and 1 <= n_main <= n_features:
+            return int(n_main)
+        returned = f", which returned {n_main!r}" if callable(self.n_main) else ""
+        raise ValueError(
+            f"Got n_main={self.n_main!r}{returned}, but X has {n_features} columns: expected an "
+            f"int from 1 to {n_features}."
+        )
 
     def _module(self, n_features: int) -> tuple[type[VAEModule], dict]:
         return JointModule, {

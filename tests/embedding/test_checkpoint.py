@@ -64,7 +64,6 @@ OTHER = {
     "hidden_layer_sizes": [5],
     "channels": [5],
     "image_shape": (6, 4),
-    "n_main": 20,
     "decoder_variance": "learned",
     "encode_condition": True,
     "amp": True,
@@ -105,6 +104,9 @@ def test_the_key_holds_each_parameter_or_a_reason_is_given(
         assert path(X, condition_features=[1]) != path(X, condition_features=[2])
         assert path(X, condition_features=[1]) != path(X, condition_features=None)
         assert path(X, condition_features=lambda X: [1]) == path(X, condition_features=[1])
+    if "n_main" in embedder.get_params():
+        assert path(X, n_main=20) != path(X, n_main=21)
+        assert path(X, n_main=lambda X: 20) == path(X, n_main=20)
 
 
 def test_each_reason_is_for_a_parameter():
