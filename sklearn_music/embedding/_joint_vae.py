@@ -176,7 +176,7 @@ class JointVAE(BaseEmbedder):
         n_features = X.shape[1]
         if self.n_main is None:
             return n_features
-        n_main = self.n_main(X) if callable(self.n_main) else self.n_main
+        n_main: Any = self.n_main(X) if callable(self.n_main) else self.n_main
         if isinstance(n_main, Integral) and 1 <= n_main <= n_features:
             return int(n_main)
         returned = f", which returned {n_main!r}" if callable(self.n_main) else ""
