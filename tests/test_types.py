@@ -31,6 +31,7 @@ from sklearn_music import (
     BetaCVAE,
     ConvVAE,
     GenreEncoder,
+    JointVAE,
     LyricVectorizer,
     SpectrogramExtractor,
     TrackVAE,
@@ -96,6 +97,9 @@ estimators: list[Any] = [
     BetaCVAE(condition_features=np.array([True, False])),
     BetaCVAE(condition_features=make_column_selector(pattern="^genre__")),
     BetaCVAE(condition_features=lambda X: ["genre"]),
+    JointVAE(),
+    JointVAE(8, n_main=50, hidden_layer_sizes=[8], auxiliary_weight=2, decoder_variance="unit"),
+    JointVAE(n_main=lambda X: X.shape[1] // 2, hidden_layer_sizes=(), random_state=random_state),
     TrackVAE(),
     TrackVAE(batch_size=32),
     TrackVAE(8, image_shape=(64, -1), batch_size="auto", augmentation=0),
@@ -184,6 +188,7 @@ def use(X: Any, y: pd.Series, table: pd.DataFrame, Z: np.ndarray) -> None:
     MyMel().fit(["a.wav", Path("b.wav")]).extra()
     MyDisplay.from_estimator(VAE().fit(X)).plot().extra()
 
+    print(JointVAE(2, n_main=3).fit(X).n_main_ + 1)
     TrackVAE(2).fit(X).inverse_transform(Z, level=[1.0])
     TrackVAE(2).fit(X).inverse_transform(Z, level=0)
     TrackVAE(2).fit(X).inverse_transform(Z, TrackVAE(2).fit(X).levels(X))
@@ -241,6 +246,7 @@ WRONG = [
     'VAE(decoder_variance="fixed")',
     'VAE(random_state="0")',
     "ConvVAE(image_shape=64)",
+    'JointVAE(n_main="half")',
     'TrackVAE(batch_size="all")',
     "VaDE(4, n_component=2)",
     "GenreEncoder(3)",

@@ -21,9 +21,9 @@ class JointVAE(BaseEmbedder):
     r"""Variational autoencoder of vectors and auxiliary features, either of which may be missing.
 
     Use it behind a pretrained encoder: the vectors of the audio and the features of the lyrics
-    get one latent space. A track that lacks one of them is placed by the other. In contrast to
-    the other embedders, distances in the latent space are those between the reconstructions: what
-    varies most in the data varies most there, as with PCA.
+    get one latent space. If a track lacks one of them, its latent vector comes from the other. In
+    contrast to the other embedders, distances between latent vectors are those between
+    reconstructions: what varies most in the data varies most in the latent space, as with PCA.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class JointVAE(BaseEmbedder):
     n_main : int or callable, default=None
         Number of the first columns that are the vectors, or a function of X that returns it. The
         columns behind them are auxiliary features: of the lyrics, for example. None means that
-        there are none.
+        all columns are vectors.
     hidden_layer_sizes : sequence of int, default=(128, 64)
         Widths of the hidden layers of each of the two encoders. The decoder is linear.
     auxiliary_weight : float, default=1.0
-        {auxiliary_weight}
+        Weight of the auxiliary features' squared error; that of the vectors is 1.
     beta : float, default=0.25
         {beta}
     kl_warmup : int, default=0
@@ -46,7 +46,7 @@ class JointVAE(BaseEmbedder):
         Nats per latent dimension below which its KL divergence is not reduced further.
     decoder_variance : {"optimal", "unit", "learned"}, default="optimal"
         Variance of the likelihood: the value that maximises the likelihood of each batch
-        (Rybkin et al., 2021), which fits columns of any scale; 1; or a parameter of the network.
+        (Rybkin et al., 2021), 1, or a parameter of the network.
     {total_correlation}
     max_epochs : int, default=60
         Number of passes over the samples.
@@ -63,6 +63,7 @@ class JointVAE(BaseEmbedder):
     See Also
     --------
     TrackVAE : The joint model of spectrograms and lyrics.
+    sklearn_music.pipelines.BlockScaler : Scales each block as a whole, so that both count.
     sklearn_music.pipelines.make_encoder_pipeline : A pipeline with this and a pretrained encoder.
 
     Notes
@@ -72,14 +73,15 @@ class JointVAE(BaseEmbedder):
     the samples that have both show one of them only, so that each encoder learns to stand alone.
 
     The prior of a variational autoencoder whitens: each active latent dimension has a variance of
-    about 1, whatever it means for the data, and KMeans counts it as much as any other. So
+    about 1, even one that hardly changes the reconstruction, and KMeans counts all alike. So
     `transform` returns posterior means :math:`z` along the principal axes of the decoder. With the
     singular value decomposition :math:`U S V^\top` of its weights, they are :math:`z V S`, and the
     distance of two of them is that of their reconstructions. `inverse_transform` expects such
     vectors. `kl_per_component_` and `active_units_` are about :math:`z`.
 
-    The columns of a block are NaN all at once or not at all. A sample without both blocks is
-    missing: the training leaves it out, and `transform` returns NaN for it.
+    The vectors of a sample are NaN in all columns or in none. Its auxiliary features are left out
+    if any of them is NaN. A sample that lacks both blocks is missing: the training leaves it out,
+    and `transform` returns NaN for it.
 
     References
     ----------
@@ -177,7 +179,7 @@ class JointVAE(BaseEmbedder):
         if self.n_main is None:
             return n_features
         n_main: Any = self.n_main(X) if callable(self.n_main) else self.n_main
-        if isinstance(n_main, Integral) and 1 <= n_main <= n_features:
+        if isinstance(n_main, (int, np.integer)) and 1 <= n_main <= n_features:
             return int(n_main)
         returned = f", which returned {n_main!r}" if callable(self.n_main) else ""
         raise ValueError(

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, JointVAE, TrackVAE, VaDE
 from sklearn_music.embedding.training import _data, _out_of_core
 
 FEW = {"max_epochs": 2, "batch_size": 16, "random_state": 0, "device": "cpu"}
@@ -143,6 +143,8 @@ def partial(rng):
 def test_a_track_needs_either_part_and_other_samples_their_image(partial):
     track = TrackVAE(3, window_frames=3, **IMAGES).fit_transform(partial)
     assert np.isnan(track).all(axis=1).tolist()[:5] == [True, False, False, True, False]
+    joint = JointVAE(3, n_main=N_PIXELS, **FEW).fit_transform(partial)
+    np.testing.assert_array_equal(np.isnan(joint), np.isnan(track))
     conv = ConvVAE(3, **IMAGES).fit_transform(partial)
     assert np.isnan(conv).all(axis=1).tolist()[:5] == [True, True, False, True, False]
 
@@ -208,6 +210,8 @@ SIZES = {"channels": (2,), "max_epochs": 1}
         (BetaCVAE(2, image_shape=(2, 2)), True),
         (ConvVAE(2), False),
         (ConvVAE(2, image_shape=np.array([2, 2])), True),
+        (JointVAE(2), False),
+        (JointVAE(2, n_main=4), True),
         (TrackVAE(2, image_shape=[-1, 2]), False),
         (TrackVAE(2, image_shape=(2, 2)), True),
     ],
@@ -228,10 +232,14 @@ def test_the_tag_says_whether_single_columns_may_be_nan(embedder, allowed, rng):
 
 @pytest.mark.parametrize(
     "embedder",
-    [ConvVAE(2, image_shape=(1, 1), **SIZES), TrackVAE(2, image_shape=(1, 1), **SIZES)],
+    [
+        ConvVAE(2, image_shape=(1, 1), **SIZES),
+        JointVAE(2, n_main=1, max_epochs=1),
+        TrackVAE(2, image_shape=(1, 1), **SIZES),
+    ],
     ids=str,
 )
-def test_any_number_may_be_nan_behind_a_single_pixel(embedder):
+def test_any_number_may_be_nan_behind_a_single_column(embedder):
     for estimator, check in estimator_checks_generator(embedder):
         if check.func.__name__ in ("check_estimators_nan_inf", "check_estimators_pickle"):
             check(estimator)

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from skorch.callbacks import EpochScoring
 
-from sklearn_music import VAE, BetaCVAE, ConvVAE, TrackVAE, VaDE
+from sklearn_music import VAE, BetaCVAE, ConvVAE, JointVAE, TrackVAE, VaDE
 from sklearn_music.embedding import _fitting
 from sklearn_music.embedding.training import _handover, _out_of_core, _vmap
 from sklearn_music.metrics import CLUSTERING_SCORERS, elbo_scorer
@@ -215,6 +215,7 @@ SHAPES = {"image_shape": (2, 5), "channels": (2,)}
         (BetaCVAE(checkpoint_dir="checkpoints"), "checkpoint_dir"),
         (BetaCVAE(callbacks=[EpochScoring(lambda net, X, y: 0.0)]), "callbacks"),
         (BetaCVAE(condition_features=lambda X: [0]), "parameters that can't be pickled"),
+        (JointVAE(n_main=7), "a network of another kind"),
         (ConvVAE(**SHAPES), "a ConvVAE with image_shape is always trained separately"),
         (BetaCVAE(**SHAPES), "a BetaCVAE with image_shape is always trained separately"),
         (

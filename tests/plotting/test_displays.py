@@ -23,6 +23,7 @@ from sklearn_music import (
     BetaCVAE,
     ConvVAE,
     GenreEncoder,
+    JointVAE,
     LyricVectorizer,
     SpectrogramExtractor,
     TrackVAE,
@@ -365,6 +366,7 @@ PIPELINES = {
     "embedder behind": ([lyrics, audio], [PCA(23)]),
     "an embedder in it and one behind": ([embedded], [StandardScaler(), PCA(23)]),
     "side features": ([audio, lyrics], [ConvVAE(2, **conv)]),
+    "two blocks": ([audio, lyrics], [JointVAE(2, n_main=np.prod(IMAGE), max_epochs=2)]),
     "condition": ([audio, genre], [BetaCVAE(2, condition_features=slice(-6, None), **conv)]),
     "level": ([audio, lyrics], [TrackVAE(2, **conv)]),
 }
@@ -381,7 +383,7 @@ def test_reconstructions_of_nested_pipelines(tracks, name):
     np.testing.assert_allclose(
         original.ravel(), mel().fit(tracks[["audio"]]).transform(some[["audio"]])[2]
     )
-    if steps and isinstance(steps[-1], (ConvVAE, BetaCVAE, TrackVAE)):
+    if steps and isinstance(steps[-1], (ConvVAE, JointVAE, BetaCVAE, TrackVAE)):
         columns = pipe[0].transform(some)
         Z = pipe[1].transform(columns)
         kwargs = {}

@@ -63,11 +63,17 @@ class JointModule(AuxiliaryModule):
         components, in the units of the columns, the widest one first.
         """
         _, singular_values, rotation = torch.linalg.svd(self.decoder.weight, full_matrices=False)
-        axes = rotation.T * singular_values
+        # The signs of a decomposition differ between devices and libraries. A clusterer that was
+        # fitted to the latent vectors expects the same ones everywhere.
+        largest = rotation.gather(1, rotation.abs().argmax(dim=1, keepdim=True))
+        axes = (rotation * largest.sign()).T * singular_values
         return torch.nn.functional.pad(axes, (0, self.n_components - axes.shape[1]))
 
     def embed(self, x: Tensor) -> Posterior:
-        """Return the mean of each sample's posterior along the axes of the reconstructions."""
+        """Return the mean of each sample's posterior along the axes of the reconstructions.
+
+        Its log-variance is not turned: along the axes, the components are correlated.
+        """
         posterior = self.encode(x)
         return Posterior(posterior.mean @ self.axes(), posterior.log_variance)
 
