@@ -20,6 +20,7 @@ import torch
 FOLDER = Path(__file__).parent
 COMMANDS = [
     ["bench_extraction.py"],
+    ["bench_encoder.py"],
     ["bench_training.py", "--rounds", "3"],
     ["bench_grid.py", "--data-loader", "--epochs", "10", "--rounds", "1"],
     ["bench_memory.py", "--embedders", "import only", "VAE(contrastive_weight=0)"],
