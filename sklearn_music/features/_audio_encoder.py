@@ -19,6 +19,7 @@ from ._encoding import (
     EncodedTrack,
     NotInCacheError,
     call_encoder,
+    encode_batch,
     not_in_cache,
     vectors_of_file,
 )
@@ -343,18 +344,19 @@ class AudioEncoder(TrackTransformer):
             return
         inputs = [window for track in tracks for window in track.inputs]
         batches = [
-            encoder.encode(np.stack(inputs[start : start + self.batch_size]), device)
+            encode_batch(encoder, np.stack(inputs[start : start + self.batch_size]), device)
             for start in range(0, len(inputs), int(self.batch_size))
         ]
-        for i, track in enumerate(tracks):
-            start = i * int(self.windows)
-            track.vectors = np.concatenate(batches)[start : start + int(self.windows)]
+        vectors = iter([vector for batch in batches for vector in batch])
+        for track in tracks:
+            track.vectors = np.stack([next(vectors) for _ in track.inputs])
 
     def _row(self, track: EncodedTrack, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the row of a track; raise an AudioError where it can't be used."""
         if not np.isfinite(vectors).all():
             raise AudioError(f"the encoder returned NaN or infinity (inf) for {track.name}.")
-        vectors = track.keep(vectors)
+        if track.inputs:
+            vectors = track.keep(vectors)
         if self.pooling is None:
             row = vectors.T.ravel()
         elif self.pooling == "mean":

@@ -54,3 +54,15 @@ def call_encoder(
         )
     with np.errstate(over="ignore"):
         return vectors.astype(np.float32)
+
+
+def encode_batch(encoder: BaseEncoder, batch: NDArray[np.float32], device: Any) -> NDArray[Any]:
+    """Return the vectors of a batch of windows; raise where the encoder is wrong."""
+    vectors = np.asarray(encoder.encode(batch, device), dtype=np.float32)
+    expected = len(batch), encoder.n_features
+    if vectors.shape != expected:
+        raise ValueError(
+            f"{type(encoder).__name__}.encode returned an array of shape {vectors.shape} for "
+            f"{len(batch)} windows, expected {expected}: a vector of n_features for each."
+        )
+    return vectors

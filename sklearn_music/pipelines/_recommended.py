@@ -17,6 +17,7 @@ from ._parts import (
     RandomState,
     audio_columns,
     extractor,
+    feature_blocks,
     kmeans,
     track_pipeline,
 )
@@ -115,7 +116,11 @@ def make_encoder_pipeline(
         ("audio", Pipeline([("encoder", audio), ("scale", BlockScaler())]), ["audio"])
     ]
     if lyrics_weight:
-        lyrics = Pipeline([("tfidf", _lyrics(random_state)), ("scale", BlockScaler())])
+        # Parts of words find what the forms of a word share.
+        tfidf = LyricVectorizer(
+            16, char_ngram_range=(2, 4), fill_value=float("nan"), random_state=random_state
+        )
+        lyrics = Pipeline([("tfidf", tfidf), ("scale", BlockScaler())])
         blocks.append(("lyrics", lyrics, "lyrics"))
     weights = {"audio": 1.0, "lyrics": lyrics_weight} if lyrics_weight else None
     # With names, by which the embedder finds the audio.
@@ -171,15 +176,5 @@ def make_track_vae_pipeline(
         random_state=random_state,
         verbose=verbose,
     )
-    blocks: list[tuple[str, Any, Any]] = [("audio", mel, ["audio"])]
-    if lyrics_weight:
-        blocks.append(("lyrics", _lyrics(random_state), "lyrics"))
-    features = ColumnTransformer(blocks)
+    features = feature_blocks(mel, random_state, lyrics=1.0 if lyrics_weight else 0.0)
     return track_pipeline(n_clusters, random_state, features=features, embed=embed)
-
-
-def _lyrics(random_state: RandomState) -> LyricVectorizer:
-    # Parts of words find what the forms of a word share: see the measurements in LyricVectorizer.
-    return LyricVectorizer(
-        16, char_ngram_range=(2, 4), fill_value=float("nan"), random_state=random_state
-    )

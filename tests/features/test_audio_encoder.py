@@ -516,6 +516,15 @@ def test_an_encoder_that_returns_nan_names_the_track(write_tone):
         AudioEncoder(Levels(np.nan)).fit_transform(paths)
 
 
+def test_an_encoder_that_returns_another_shape():
+    class Flat(Levels):
+        def encode(self, batch, device):
+            return super().encode(batch, device).ravel()
+
+    with pytest.raises(ValueError, match=r"shape \(8,\) for 4 windows, expected \(4, 2\)"):
+        AudioEncoder(Flat()).fit_transform([staircase(1.0)])
+
+
 def test_wrong_settings_are_found_before_the_work(write_tone, count_decoded):
     path = write_tone("a.wav")
     for params, message in [
