@@ -165,8 +165,8 @@ def song_embeddings(memory):
         "MusicNN embedding": embedding,
         "MusicNN tags": encoder,
         "MusicNN with lyrics": joint,
-        "MusicNN with lyrics, lyrics_weight=2": clone(joint).set_params(
-            features__transformer_weights={"audio": 1.0, "lyrics": 2.0}
+        "MusicNN with lyrics, lyrics_weight=1": clone(joint).set_params(
+            features__transformer_weights={"audio": 1.0, "lyrics": 1.0}
         ),
         "MusicNN with lyrics, late fusion": late,
     }

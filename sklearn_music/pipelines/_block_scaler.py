@@ -13,23 +13,25 @@ from .._typing import fit_context
 
 
 class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Centre a block of columns, and scale it by one number to a given total variance.
+    """Centre a block of columns, and scale it by one number, for its first principal component.
 
     Use it on each block that stands beside another one, such as the vectors of an encoder and the
-    features of the lyrics: each then counts as much as its variance says, whatever its units and
-    its number of columns are. In contrast to a StandardScaler, columns keep their proportions.
+    features of the lyrics. The strongest direction of each block then has the same variance,
+    whatever the units and the number of the columns are, so that no block decides alone. In
+    contrast to a StandardScaler, columns keep their proportions.
 
     Parameters
     ----------
     variance : float, default=1.0
-        Sum of the variances of all columns after scaling.
+        Variance of the first principal component after scaling.
 
     Attributes
     ----------
     mean_ : ndarray of shape (n_features,)
         Mean of each column, NaN left out.
     scale_ : float
-        What the centred columns are divided by.
+        What the centred columns are divided by: the standard deviation of the first principal
+        component, over the square root of `variance`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -41,7 +43,13 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    NaN stays NaN and is left out of the statistics. A block without variance is only centred.
+    This is the scaling of multiple factor analysis [1]_. NaN stays NaN. Rows with NaN are left out
+    of the principal component. A block without variance is only centred.
+
+    References
+    ----------
+    .. [1] B. Escofier and J. Pagès, "Multiple factor analysis (AFMULT package)", Computational
+       Statistics & Data Analysis 18(1), 1994.
 
     Examples
     --------
@@ -79,9 +87,11 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         is_known = ~np.isnan(X)
         n_known = np.maximum(1, is_known.sum(axis=0))
         self.mean_ = np.where(is_known, X, 0).sum(axis=0) / n_known
-        squares = np.where(is_known, X - self.mean_, 0) ** 2
-        total = float((squares.sum(axis=0) / n_known).sum())
-        self.scale_ = float(np.sqrt(total / self.variance)) or 1.0
+        rows = X[is_known.all(axis=1)] - self.mean_
+        # Of the smaller one of the two products, which share their largest eigenvalue.
+        products = rows.T @ rows if rows.shape[0] > rows.shape[1] else rows @ rows.T
+        largest = np.linalg.eigvalsh(products)[-1] / len(rows) if len(rows) else 0.0
+        self.scale_ = float(np.sqrt(max(0.0, largest) / self.variance)) or 1.0
         return self
 
     def transform(self, X: Any) -> NDArray[np.floating]:

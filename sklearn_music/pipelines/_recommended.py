@@ -61,9 +61,10 @@ def make_encoder_pipeline(
     clusterer : estimator, default=None
         Any clusterer of scikit-learn; it is wrapped in a SkipMissing. None is KMeans.
     lyrics_weight : float, default=0.7
-        Factor of the lyrics' features. Before, audio and lyrics have the same total variance:
-        with 0.7, lyrics have half the variance of the audio. With 2, the clusters of the guide's
-        songs follow the language of the lyrics. At 0 the pipeline uses audio alone, without a
+        Factor of the lyrics' features. Before, the first principal components of audio and lyrics
+        have the same variance: with 0.7, that of the lyrics has half the variance of that of the
+        audio. From 1 on, the clusters of the guide's songs follow the language of the lyrics. At 0
+        the pipeline uses audio alone, without a
         JointVAE, and the table needs no column ``lyrics``.
     windows : int, default=4
         Number of windows of a track that are encoded, spread evenly over it.
