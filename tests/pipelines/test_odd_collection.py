@@ -68,6 +68,7 @@ def test_the_saved_pipeline_gives_the_same(tracks, fitted):
     np.testing.assert_array_equal(loaded.predict(tracks[::-1]), labels[::-1])
 
 
+@pytest.mark.parametrize("fitted", ["TrackVAE"], indirect=True)
 def test_comparison(tracks, fitted):
     pipe, _, _ = fitted
     (memory,) = {
@@ -81,6 +82,7 @@ def test_comparison(tracks, fitted):
     assert np.isfinite(scores[["purity", "nmi", "ari", "silhouette"]].to_numpy()).all()
 
 
+@pytest.mark.parametrize("fitted", ["TrackVAE"], indirect=True)
 def test_report(tracks, fitted, tmp_path):
     pipe, _, _ = fitted
     report = ClusterReport(pipe, tracks, tracks[["genre"]], n_seeds=1, excerpt_duration=0.5)
