@@ -26,7 +26,7 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
@@ -147,9 +147,9 @@ def song_embeddings(memory):
     track_vae = make_track_vae_pipeline(memory=memory)[:-1]
     audio = make_track_vae_pipeline(lyrics_weight=0, memory=memory)[:-1]
     encoder = make_encoder_pipeline(lyrics_weight=0, memory=memory)[:-1]
-    joint = make_encoder_pipeline(memory=memory)[:-1]
+    late = make_encoder_pipeline(memory=memory)[:-1]
+    joint = make_encoder_pipeline(fusion="joint", memory=memory)[:-1]
     embedding = make_encoder_pipeline(encoder=MusicNN(), lyrics_weight=0, memory=memory)[:-1]
-    late = Pipeline([joint.steps[0], ("fill", KNNImputer())])
     mel = track_vae["features"].transformers[0][1]
     files = {"duration": 30.0, "memory": memory, "on_error": "nan"}
     mfcc = SpectrogramExtractor("mfcc", pooling="stats", **files)
@@ -164,17 +164,17 @@ def song_embeddings(memory):
         ),
         "MusicNN embedding": embedding,
         "MusicNN tags": encoder,
-        "MusicNN with lyrics": joint,
-        "MusicNN with lyrics, lyrics_weight=1": clone(joint).set_params(
+        "MusicNN with lyrics": late,
+        "MusicNN with lyrics, joint": joint,
+        "MusicNN with lyrics, joint, lyrics_weight=1": clone(joint).set_params(
             features__transformer_weights={"audio": 1.0, "lyrics": 1.0}
         ),
-        "MusicNN with lyrics, late fusion": late,
     }
     for column, share, value in (("lyrics", 0.4, None), ("audio", 0.2, "lost")):
         kwargs = {"column": column, "share": share, "value": value}
         lack = ("lack", FunctionTransformer(without, kw_args=kwargs))
-        pipes = {"TrackVAE with lyrics": track_vae, "MusicNN with lyrics": joint}
-        pipes["MusicNN with lyrics, late fusion"] = late
+        pipes = {"TrackVAE with lyrics": track_vae, "MusicNN with lyrics": late}
+        pipes["MusicNN with lyrics, joint"] = joint
         if column == "audio":
             pipes["pooled MFCCs"] = baseline
         for name, pipe in pipes.items():

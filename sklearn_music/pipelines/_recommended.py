@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import KNNImputer
 from sklearn.pipeline import Pipeline
 
 from .._docstrings import shared
@@ -35,6 +36,7 @@ def make_encoder_pipeline(
     encoder: BaseEncoder | Callable[..., Any] | None = None,
     clusterer: Any = None,
     lyrics_weight: float = 0.7,
+    fusion: Literal["late", "joint"] = "late",
     windows: int = 4,
     offset: float = 0.0,
     duration: float | None = None,
@@ -45,7 +47,7 @@ def make_encoder_pipeline(
     verbose: int = 0,
     random_state: RandomState = None,
 ) -> TrackPipeline:
-    """Make the pipeline to begin with: a pretrained encoder and lyrics, JointVAE, KMeans.
+    """Make the pipeline to begin with: a pretrained encoder and lyrics, KMeans.
 
     By default it needs the weights of :class:`~sklearn_music.features.encoders.MusicNN`
     (``pip install --no-deps musicnn==0.1.0``). Without them, `fit` is an error that says so; use
@@ -64,8 +66,12 @@ def make_encoder_pipeline(
         Factor of the lyrics' features. Before, the first principal components of audio and lyrics
         have the same variance: with 0.7, that of the lyrics has half the variance of that of the
         audio. From 1 on, the clusters of the guide's songs follow the language of the lyrics. At 0
-        the pipeline uses audio alone, without a
-        JointVAE, and the table needs no column ``lyrics``.
+        the pipeline uses audio alone, and the table needs no column ``lyrics``.
+    fusion : {"late", "joint"}, default="late"
+        What becomes of the two blocks, either of which a track may lack. ``"late"``: they stand
+        side by side, and a missing one is the mean of those of the five tracks that are nearest
+        in the other. ``"joint"``: a :class:`~sklearn_music.JointVAE` gives them one latent space,
+        which can be decoded. On the guide's songs both find clusters as good.
     windows : int, default=4
         Number of windows of a track that are encoded, spread evenly over it.
     offset : float, default=0.0
@@ -73,11 +79,12 @@ def make_encoder_pipeline(
     duration : float, default=None
         Length of the stretch, in seconds. None goes to the end of each track.
     device : str, default="auto"
-        Where the encoder and the JointVAE run: ``"cpu"``, ``"cuda"``; ``"auto"`` is CUDA if there
+        Where the encoder and a JointVAE run: ``"cpu"``, ``"cuda"``; ``"auto"`` is CUDA if there
         is one.
     {other parameters and result}
         Its steps: ``features``, a ColumnTransformer with the blocks ``audio`` and ``lyrics``,
-        ``embed`` and ``cluster``.
+        ``fill``, a KNNImputer, or ``embed``, a JointVAE, unless the lyrics' weight is 0; and
+        ``cluster``.
 
     Examples
     --------
@@ -107,7 +114,11 @@ def make_encoder_pipeline(
     elif not isinstance(clusterer, SkipMissing):
         clusterer = SkipMissing(clusterer)
     steps: dict[str, Any] = {}
-    if lyrics_weight:
+    if fusion not in ("late", "joint"):
+        raise ValueError(f'Got fusion={fusion!r}, expected "late" or "joint".')
+    if lyrics_weight and fusion == "late":
+        steps["fill"] = SkipMissing(KNNImputer())
+    elif lyrics_weight:
         from ..embedding import JointVAE
 
         steps["embed"] = JointVAE(

@@ -38,19 +38,22 @@ def make(n_clusters=3, **params):
     )
 
 
-def test_clusters_and_round_trips(tracks, tmp_path):
-    pipe = make(memory=tmp_path / "cache")
+@pytest.mark.parametrize("fusion", ["late", "joint"])
+def test_clusters_and_round_trips(tracks, tmp_path, fusion):
+    pipe = make(fusion=fusion, memory=tmp_path / "cache")
     labels = pipe.fit_predict(tracks)
     assert sorted(set(labels)) == [0, 1, 2]
-    assert pipe["embed"].n_main_ == 4
-    assert pipe["embed"].n_features_in_ > 4
+    if fusion == "joint":
+        assert pipe["embed"].n_main_ == 4
+        assert pipe["embed"].n_features_in_ > 4
     for same in (clone(pipe).fit(tracks), pickle.loads(pickle.dumps(pipe))):
         np.testing.assert_array_equal(same.predict(tracks), labels)
     np.testing.assert_array_equal(pipe.predict(tracks[:1]), labels[:1])
 
 
-def test_skops(tracks, tmp_path):
-    pipe = make(lyrics_weight=1).fit(tracks)
+@pytest.mark.parametrize("fusion", ["late", "joint"])
+def test_skops(tracks, tmp_path, fusion):
+    pipe = make(lyrics_weight=1, fusion=fusion).fit(tracks)
     skops.dump(pipe, tmp_path / "pipe.skops")
     unknown = skops.get_untrusted_types(file=tmp_path / "pipe.skops")
     assert all(name.startswith(("sklearn_music.", "tiny_tagger.")) for name in unknown)
@@ -58,13 +61,14 @@ def test_skops(tracks, tmp_path):
     np.testing.assert_array_equal(loaded.predict(tracks), pipe.predict(tracks))
 
 
-def test_gaps_are_bridged(tracks, tmp_path):
+@pytest.mark.parametrize("fusion", ["late", "joint"])
+def test_gaps_are_bridged(tracks, tmp_path, fusion):
     some = tracks.copy()
     some.iloc[::3, some.columns.get_loc("lyrics")] = None
     some.iloc[1::6, some.columns.get_loc("audio")] = str(tmp_path / "lost.wav")
     some.iloc[0, some.columns.get_loc("audio")] = str(tmp_path / "lost.wav")
     with pytest.warns(UserWarning, match="7 of 36 tracks could not be used"):
-        pipe = make().fit(some)
+        pipe = make(fusion=fusion).fit(some)
     labels = pipe[-1].labels_
     is_lost = some["audio"].str.endswith("lost.wav")
     is_unknown = is_lost & some["lyrics"].map(why_no_lyrics).notna()
@@ -93,7 +97,7 @@ def test_any_clusterer(tracks, clusterer):
 
 
 def test_a_search(tracks, tmp_path):
-    pipe = make(memory=tmp_path).set_params(embed__max_epochs=2)
+    pipe = make(fusion="joint", memory=tmp_path).set_params(embed__max_epochs=2)
     grid = {
         "features__transformer_weights": [{"audio": 1, "lyrics": 0.5}, {"audio": 1, "lyrics": 2}],
         "embed__beta": [0.1, 1],
@@ -107,6 +111,7 @@ def test_what_is_wrong_is_found_before_the_work(tracks, monkeypatch, count_decod
         ({}, tracks.assign(lyrics=None), "To cluster by audio alone"),
         ({}, tracks.drop(columns="lyrics"), "no columns 'lyrics'"),
         ({"windows": 0}, tracks, "'windows' parameter"),
+        ({"fusion": "both"}, tracks, "Got fusion='both'"),
         ({"n_clusters": 40}, tracks, "n_clusters=40 for 36 tracks"),
         ({"encoder": TinyTagger}, tracks, r"expected an object, TinyTagger\(\)"),
     ]:
