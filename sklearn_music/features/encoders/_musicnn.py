@@ -185,6 +185,7 @@ class MusicNN(BaseEncoder):
         if (
             not isinstance(outputs, (list, tuple))
             or not outputs
+            or not all(isinstance(output, str) for output in outputs)
             or len(set(outputs)) < len(outputs)
             or not set(outputs) <= set(_N_FEATURES)
         ):

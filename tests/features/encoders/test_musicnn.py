@@ -117,6 +117,7 @@ def test_identities():
         ({"output": ()}, r"Got output=\(\)"),
         ({"output": ("tags", "tags")}, "twice"),
         ({"output": 3}, "Got output=3"),
+        ({"output": [["tags"]]}, r"Got output=\[\['tags'\]\]"),
     ],
     ids=str,
 )
