@@ -53,3 +53,11 @@ def test_every_named_file_is_there():
         if not any(path.match(name) for path in paths)
     ]
     assert not gone, f"CONTRIBUTING.md names what is not there: {', '.join(gone)}"
+
+
+def test_no_conflict_of_a_merge_is_left():
+    """In the pages at the root and in the guide."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.rst"), *(ROOT / "docs/guide").glob("*")]
+    marker = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
+    left = [str(page) for page in pages if marker.search(page.read_text(encoding="utf-8"))]
+    assert not left, f"Markers of a merge conflict stand in {', '.join(left)}"
