@@ -98,6 +98,11 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
         -------
         X_out : ndarray of shape (n_tracks, n_columns), of type `dtype`
             As from `transform`.
+
+        Raises
+        ------
+        AudioError
+            As from `fit`, and if no track can be decoded.
         """
         return self.fit(X)._transform(X, is_new=False)
 
@@ -109,7 +114,7 @@ class TrackTransformer(TransformerMixin, BaseEstimator):
             warnings.warn(doubts, UserWarning, stacklevel=4)
         with joined_workers():
             rows, failures = self._rows(tracks, stamps)
-        self._raise_for(failures)
+        self._raise_for(failures, n_tracks=None if is_new else len(tracks))
         if failures:
             warnings.warn(
                 f"{len(failures)} of {len(tracks)} tracks could not be used, their rows are "

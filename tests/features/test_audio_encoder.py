@@ -18,7 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_music import AudioEncoder, TrackVAE
+from sklearn_music import AudioEncoder, SpectrogramExtractor, TrackVAE
 from sklearn_music.exceptions import AudioError
 from sklearn_music.features import _track_transformer
 from sklearn_music.features.encoders import BaseEncoder, MusicNN
@@ -508,6 +508,19 @@ def test_one_bad_track_among_windows(tmp_path, write_tone):
     assert list(encoder.failures_) == [1]
     with pytest.raises(AudioError, match=r"Row 1: .*bad\.wav"):
         clone(encoder).set_params(on_error="raise").fit_transform([good[0], bad, *good[1:]])
+
+
+@pytest.mark.parametrize("transformer", [AudioEncoder(Levels()), SpectrogramExtractor(duration=1)])
+def test_no_track_can_be_decoded(transformer, tmp_path, write_tone):
+    """An error of fit_transform, since nothing can be learnt from; rows of NaN of transform."""
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not audio")
+    transformer = clone(transformer).set_params(on_error="nan")
+    with pytest.raises(AudioError, match=r"Row 0: .*bad\.wav.*\nRow 1: "):
+        transformer.fit_transform([bad, bad])
+    transformer.fit([write_tone("good.wav")])
+    with pytest.warns(UserWarning, match="2 of 2 tracks"):
+        assert np.isnan(transformer.transform([bad, bad])).all()
 
 
 def test_an_encoder_that_returns_nan_names_the_track(write_tone):
