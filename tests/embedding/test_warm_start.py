@@ -92,7 +92,6 @@ CHANGES = [
     ("BetaCVAE", {"condition_features": None}, r"columns \[0\] to \[\]"),
     ("JointVAE", {"n_main": 20}, "n_main changed from 24 to 20"),
     ("JointVAE", {"n_main": None}, "n_main changed from 24 to 30"),
-    ("JointVAE", {"n_main": lambda X: 23}, "n_main changed from 24 to 23"),
     ("JointVAE", {"hidden_layer_sizes": ()}, r"hidden_layer_sizes from \[8\] to \[\]"),
     ("TrackVAE", {"image_shape": (6, 4)}, r"image_shape from \[4, 6\] to \[6, 4\]"),
     ("TrackVAE", {"window_frames": 4}, "window_frames from 3 to 4"),
