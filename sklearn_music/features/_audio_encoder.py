@@ -96,7 +96,9 @@ class AudioEncoder(TrackTransformer):
     Notes
     -----
     Files are decoded in `n_jobs` threads, two at least, while the network runs. Only the windows
-    are decoded. A track that is shorter than a window is repeated until it fills one.
+    are decoded, where they are less than half of it; their edges are then resampled by
+    themselves, which changes vectors by less than 1 %. A track that is shorter than a window is
+    repeated until it fills one.
 
     With a function, `fit` calls it until it returns a vector. `clone`, and so a search, copies an
     object that is a parameter, but not a function: wrap a large network in a function, with
