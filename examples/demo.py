@@ -67,6 +67,7 @@ def main(argv=None):
         genres,
         features=Pipeline([("mfcc", mfcc), scale]),
         n_seeds=args.seeds,
+        n_jobs=2,
         verbose=1,
     )
     table = format_comparison(scores)
