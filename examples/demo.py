@@ -27,7 +27,7 @@ from sklearn_music.plotting import LatentSpaceDisplay, ReconstructionDisplay
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("results"), help="a folder")
-    parser.add_argument("--tracks", type=int, default=180, help="number of tracks")
+    parser.add_argument("--tracks", type=int, default=150, help="number of tracks")
     parser.add_argument("--duration", type=float, default=5.0, help="seconds per track")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     args = parser.parse_args(argv)
@@ -47,7 +47,7 @@ def main(argv=None):
 
     embeddings = {}
     try:
-        tags = AudioEncoder(MusicNN(output="tags"), windows=2, **files)
+        tags = AudioEncoder(MusicNN(output="tags"), windows=1, **files)
         tags.fit_transform(tracks)
         embeddings["MusicNN tags"] = Pipeline([("encoder", tags.set_params(verbose=0))])
     except ImportError as error:
