@@ -113,20 +113,13 @@ def make_encoder_pipeline(
         clusterer = kmeans(n_clusters, random_state)
     elif not isinstance(clusterer, SkipMissing):
         clusterer = SkipMissing(clusterer)
-    steps: dict[str, Any] = {}
     if fusion not in ("late", "joint"):
         raise ValueError(f'Got fusion={fusion!r}, expected "late" or "joint".')
-    if lyrics_weight and fusion == "late":
-        steps["fill"] = SkipMissing(KNNImputer())
-    elif lyrics_weight:
-        from ..embedding import JointVAE
-
-        steps["embed"] = JointVAE(
-            n_main=audio_columns, device=device, random_state=random_state, verbose=verbose
-        )
     blocks: list[tuple[str, Any, Any]] = [
         ("audio", Pipeline([("encoder", audio), ("scale", BlockScaler())]), ["audio"])
     ]
+    weights = None
+    steps: dict[str, Any] = {}
     if lyrics_weight:
         # Parts of words find what the forms of a word share.
         tfidf = LyricVectorizer(
@@ -134,7 +127,15 @@ def make_encoder_pipeline(
         )
         lyrics = Pipeline([("tfidf", tfidf), ("scale", BlockScaler())])
         blocks.append(("lyrics", lyrics, "lyrics"))
-    weights = {"audio": 1.0, "lyrics": lyrics_weight} if lyrics_weight else None
+        weights = {"audio": 1.0, "lyrics": lyrics_weight}
+        if fusion == "late":
+            steps["fill"] = SkipMissing(KNNImputer())
+        else:
+            from ..embedding import JointVAE
+
+            steps["embed"] = JointVAE(
+                n_main=audio_columns, device=device, random_state=random_state, verbose=verbose
+            )
     # With names, by which the embedder finds the audio.
     features = ColumnTransformer(blocks, transformer_weights=weights).set_output(transform="pandas")
     return TrackPipeline([("features", features), *steps.items(), ("cluster", clusterer)])

@@ -17,7 +17,7 @@ from ._mel import mel_power
 _N_FRAMES, _N_FFT, _HOP_LENGTH, _N_MELS = 187, 512, 256, 96
 _N_FEATURES = {"embedding": 200, "tags": 50, "pooled": 1506}
 _Output: TypeAlias = Literal["embedding", "tags", "pooled"]
-COMMAND = "pip install --no-deps musicnn==0.1.0"
+_COMMAND = "pip install --no-deps musicnn==0.1.0"
 
 
 class MusicNN(BaseEncoder):
@@ -202,7 +202,7 @@ def _folder() -> Path:
     if spec is None or spec.origin is None:
         raise ImportError(
             f"The weights of MusicNN are not installed. They come with the package musicnn: run\n"
-            f"    {COMMAND}\n"
+            f"    {_COMMAND}\n"
             "Its own requirements, an old TensorFlow among them, are not needed."
         )
     return Path(spec.origin).parent
