@@ -62,7 +62,7 @@ random_state : int, RandomState instance or None, default=None
     Determines the initial weights, the order of the samples and the draws from the posterior.
     With an int, each fit gives the same embedding.
 verbose : int, default=0
-    Prints a line per epoch if it is not 0.
+    1 shows a progress bar with the time left, 2 prints a line per epoch.
 """,
     "attributes": """
 net_ : skorch.NeuralNet

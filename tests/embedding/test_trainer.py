@@ -122,8 +122,13 @@ def test_kl_warmup_raises_beta(blobs):
 
 def test_verbose_prints_the_epochs(blobs, capsys):
     VAE(3, max_epochs=2).fit(blobs[0])
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
     VAE(3, max_epochs=2, verbose=1).fit(blobs[0])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "2/2" in printed.err
+    assert "loss=" in printed.err
+    VAE(3, max_epochs=2, verbose=2).fit(blobs[0])
     assert "train_loss" in capsys.readouterr().out
 
 

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from skorch.helper import predefined_split
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ...exceptions import DivergenceError
 from ..nn import LossOutput, Outputs, posterior_sums
@@ -71,6 +72,7 @@ class Trainer(NeuralNet):
         )
         self.kl_warmup = kl_warmup
         self.amp = False
+        self.progress: tqdm | None = None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -79,7 +81,7 @@ class Trainer(NeuralNet):
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("epoch_log", EpochLog()),
-            ("print_log", PrintLog()),
+            *([("print_log", PrintLog())] if self.verbose > 1 else []),
         ]
 
     @property
@@ -113,6 +115,8 @@ class Trainer(NeuralNet):
         skorch's EarlyStopping ends a fit with a KeyboardInterrupt, and skorch takes any other one
         for the end of a fit too.
         """
+        total = self.max_epochs if epochs is None else epochs
+        self.progress = tqdm(total=total, desc="Training", unit="epoch", disable=self.verbose != 1)
         try:
             super().fit_loop(X, y, epochs=epochs, **fit_params)
         except KeyboardInterrupt as interrupt:
@@ -122,6 +126,9 @@ class Trainer(NeuralNet):
             )
             if not out_of_patience:
                 raise Interrupted from interrupt
+        finally:
+            self.progress.close()
+            self.progress = None
         return self
 
 
@@ -151,6 +158,9 @@ class EpochLog(Callback):
                 f"The loss became {loss} in epoch {len(net.history)}. Lower the learning rate "
                 f"(lr={net.lr}), or scale the columns of X (StandardScaler)."
             )
+        if net.progress is not None:
+            net.progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            net.progress.update()
 
 
 @dataclass
