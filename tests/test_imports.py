@@ -34,7 +34,7 @@ LEVELS = {
     "__main__": 8,
 }
 # Every package may import these.
-SHARED = ("_device", "_docstrings", "_inspection", "_tables", "_typing", "exceptions")
+SHARED = ("_device", "_docstrings", "_files", "_inspection", "_tables", "_typing", "exceptions")
 # scikit-learn's way of checking the parameters of any estimator.
 OF_SKLEARN = {"_parameter_constraints", *dir(BaseEstimator)}
 

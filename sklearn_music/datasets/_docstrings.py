@@ -79,8 +79,9 @@ crossover : float, default=0.15
     Share of the tracks that sound like another genre than their own, between 0 and 1. Tempo,
     chords, rhythm and lyrics stay those of their own. The larger, the harder is the task.
 directory : str or os.PathLike, default=None
-    Folder to write the audio files to. It is created if needed, and files of the same names
-    are replaced. If None, the waveforms stay in memory.
+    Folder to write the audio files to, with title and genre as their tags, and a text file with
+    the lyrics beside each, so that `load_tracks` of the folder finds them. It is created if
+    needed, and files of the same names are replaced. If None, the waveforms stay in memory.
 format : {"wav", "flac"}, default="wav"
     Format of the files. Both hold the same 16-bit samples, as do the waveforms in memory.
 random_state : int, RandomState instance or None, default=None

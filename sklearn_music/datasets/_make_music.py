@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from .._docstrings import shared
+from .._files import replace_file
 from ._composition import GENRES
 from ._docstrings import TEXTS
 from ._lyrics_text import write_lyrics
@@ -90,8 +91,15 @@ def make_music(
         rng = np.random.default_rng([seed, row])
         lyric, sung = _make_lyrics(genre, language, rng)
         waveform = render_track(genre, sound, sung, n_samples, sample_rate, rng)
-        path = None if directory is None else directory / f"track_{row:04d}.{format}"
-        return _store(waveform, sample_rate, path), lyric, genre, language
+        # Rounded to 16 bits, as in a file.
+        samples = np.round(waveform * 32767).astype(np.int16)
+        if directory is None:
+            return samples.astype(np.float32) / np.float32(32768), lyric, genre, language
+        path = directory / f"track_{row:04d}.{format}"
+        _write_audio(path, samples, sample_rate, {"title": f"Track {row}", "genre": genre})
+        if lyric is not None:
+            replace_file(path.with_suffix(".txt"), lyric.encode())
+        return str(path), lyric, genre, language
 
     labels = _draw_labels(n_tracks, n_genres, crossover, seed)
     tracks = [make_track(row, *label) for row, label in enumerate(labels)]
@@ -133,18 +141,18 @@ def _make_lyrics(genre: str, language: str, rng: np.random.Generator) -> tuple[s
     return (None if chance < INSTRUMENTAL_SHARE + LOST_SHARE else lyric), True
 
 
-def _store(
-    waveform: NDArray[np.float32], sample_rate: int, path: Path | None
-) -> NDArray[np.float32] | str:
-    """Round a waveform to 16 bits; return it, or write it to a file and return the path."""
-    samples = np.round(waveform * 32767).astype(np.int16)
-    if path is None:
-        return samples.astype(np.float32) / np.float32(32768)
-    # A whole file or none, even if the program is stopped half-way.
+def _write_audio(
+    path: Path, samples: NDArray[np.int16], sample_rate: int, tags: dict[str, str]
+) -> None:
+    """Write a file, or none if the program is stopped half-way."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        sf.write(str(part), samples, sample_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
+        with sf.SoundFile(
+            str(part), "w", sample_rate, 1, "PCM_16", format=path.suffix[1:].upper()
+        ) as file:
+            for name, text in tags.items():
+                setattr(file, name, text)
+            file.write(samples)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return str(path)

@@ -26,3 +26,10 @@ def find_titles(tracks: pd.DataFrame) -> list[str]:
     ]
     cells = zip(*names, [f"track {label}" for label in tracks.index], strict=True)
     return [next(filter(None, choices)) for choices in cells]
+
+
+def find_artists(tracks: pd.DataFrame) -> list[str]:
+    """Return the artist of each track, "" where it is not known."""
+    if "artist" not in tracks:
+        return [""] * len(tracks)
+    return ["" if pd.isna(artist) else readable(artist).strip() for artist in tracks["artist"]]

@@ -9,6 +9,7 @@ import soundfile as sf
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
+from tinytag import TinyTag
 
 from sklearn_music.datasets import make_music
 from sklearn_music.datasets._composition import COMPOSITIONS, GENRES
@@ -131,7 +132,14 @@ def test_files(tmp_path, format):
     names = [f"track_{i:04d}.{format}" for i in range(4)]
     assert on_disk["audio"].tolist() == [str(directory / name) for name in names]
     assert all(type(path) is str for path in on_disk["audio"])
-    assert sorted(os.listdir(directory)) == names
+    lyrics = [f"track_{i:04d}.txt" for i in np.flatnonzero(on_disk["lyrics"].notna())]
+    assert sorted(os.listdir(directory)) == sorted(names + lyrics)
+    tags = [TinyTag.get(path) for path in on_disk["audio"]]
+    assert [tag.title for tag in tags] == [f"Track {i}" for i in range(4)]
+    assert [tag.genre for tag in tags] == on_disk["genre"].tolist()
+    for name, lyric in zip(names, on_disk["lyrics"], strict=True):
+        file = (directory / name).with_suffix(".txt")
+        assert (file.read_text(encoding="utf-8") if file.exists() else None) == lyric
     for path, waveform in zip(on_disk["audio"], in_memory["audio"], strict=True):
         info = sf.info(path)
         assert (info.format, info.subtype) == (format.upper(), "PCM_16")
@@ -150,15 +158,13 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     make_music(1, duration=0.1, directory=tmp_path, random_state=0)
     before = (tmp_path / "track_0000.wav").read_bytes()
 
-    def write_half(path, *args, **kwargs):
-        with open(path, "wb") as file:
-            file.write(b"RIFF")
+    def fail(file, samples):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(sf, "write", write_half)
+    monkeypatch.setattr(sf.SoundFile, "write", fail)
     with pytest.raises(OSError, match="No space"):
         make_music(1, duration=0.1, directory=tmp_path, random_state=1)
-    assert os.listdir(tmp_path) == ["track_0000.wav"]
+    assert list(tmp_path.glob("*.wav*")) == [tmp_path / "track_0000.wav"]
     assert (tmp_path / "track_0000.wav").read_bytes() == before
 
 
