@@ -1,0 +1,90 @@
+"""The command as a process: signals, pipes, exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sklearn_music.datasets import make_music
+
+N_TRACKS = 30
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::ResourceWarning"}
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("music")
+    make_music(N_TRACKS, duration=1, directory=folder, random_state=0)
+    return folder
+
+
+def command(*words):
+    return [sys.executable, "-m", "sklearn_music", *map(str, words)]
+
+
+def cluster(music, out):
+    words = ("--encoder", "none", "--duration", 1, "--clusters", 3, "--jobs", 1)
+    return command("cluster", music, "--output", out, *words)
+
+
+def run(words, **kwargs):
+    kwargs = {"capture_output": True, "text": True, "env": ENVIRONMENT, "check": False, **kwargs}
+    return subprocess.run(words, timeout=300, **kwargs)
+
+
+def start(words):
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+
+
+def wait_for(folder, n_files):
+    end = time.monotonic() + 120
+    while sum(1 for _ in folder.rglob("output.pkl")) < n_files:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_killed_run_goes_on_where_it_was(music, tmp_path):
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    killed = start(cluster(music, out))
+    wait_for(out, 3)
+    killed.kill()
+    killed.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in out.rglob("output.pkl")}
+    assert len(kept) >= 3
+    for folder in (out, whole):
+        done = run(cluster(music, folder))
+        assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert (out / "clusters.csv").read_bytes() == (whole / "clusters.csv").read_bytes()
+    assert not [path for path in out.rglob("*") if path.name.endswith(".tmp")]
+
+    # A pipe that closes early is no error.
+    similar = start(command("similar", out, "track_0003", "-n", 20))
+    similar.stdout.close()
+    assert similar.stderr.read() == ""
+    assert similar.wait(60) in (0, 141)
+
+
+def test_ctrl_c_says_what_is_kept(music, tmp_path):
+    stopped = start(cluster(music, tmp_path / "out"))
+    wait_for(tmp_path / "out", 2)
+    stopped.send_signal(signal.SIGINT)
+    _, errors = stopped.communicate(timeout=120)
+    assert stopped.returncode == 130
+    assert "Stopped." in errors
+    assert str(tmp_path / "out" / "cache") in errors
+    assert "Traceback" not in errors
+
+
+def test_help_loads_no_torch_and_names_all_commands():
+    loaded = "import sys; sys.argv = ['x', '--help']; import sklearn_music._cli as cli\n"
+    loaded += "try: cli.main()\nexcept SystemExit: print('torch' in sys.modules)"
+    done = run([sys.executable, "-c", loaded])
+    assert done.stdout.endswith("False\n")
+    for name in ("cluster", "predict", "similar", "report"):
+        assert name in done.stdout
+    assert run(command("cluster", "--help")).returncode == 0
