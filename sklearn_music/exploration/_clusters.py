@@ -15,10 +15,9 @@ from sklearn.utils.validation import check_consistent_length
 from .._inspection import embed_and_cluster, tag_probabilities
 from .._tables import as_numbers, as_pandas, is_clustered, is_finite, readable
 from ..features.stop_words import BENGALI, ENGLISH, GERMAN
-from ..features.text import fold
 from ._distinctive import find_main_labels, find_tags, find_words
 from .names import make_names
-from .titles import find_titles
+from .titles import find_songs, find_titles
 
 _FIXED = ("cluster", "size", "share", "name", "words", "tags", "typical", "outliers")
 _COLUMNS = ("lyrics", "title", "track_id", "filename", "audio", "artist")
@@ -178,7 +177,7 @@ def describe_clusters(
     for name, found in main.items():
         table[name] = [label for label, _, _ in found]
         table[f"{name}_share"] = [share for _, share, _ in found]
-    songs = _songs(tracks)
+    songs = find_songs(tracks)
     ranked = [
         [] if Z is None or label is None else _rank(Z, inside, songs)
         for label, inside in zip(labels, members, strict=True)
@@ -242,17 +241,6 @@ def _group(clusters: Any) -> tuple[list[Any], list[NDArray[np.bool_]]]:
         labels.append(None)
         members.append(~known)
     return labels, members
-
-
-def _songs(tracks: pd.DataFrame) -> list[Any]:
-    """Return what is equal for the tracks that are one song: title and artist, or the row."""
-    if "title" not in tracks:
-        return list(range(len(tracks)))
-    artists = tracks["artist"] if "artist" in tracks else [None] * len(tracks)
-    return [
-        row if pd.isna(title) or not str(title).strip() else (fold(str(title)), fold(str(artist)))
-        for row, (title, artist) in enumerate(zip(tracks["title"], artists, strict=True))
-    ]
 
 
 def _rank(Z: Any, inside: NDArray[np.bool_], songs: list[Any]) -> list[int]:
