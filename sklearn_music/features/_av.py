@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ class AvFile:
         self._error: Any = av.error.FFmpegError
         self._name = name
         # An open file, so that any name will do, and none is taken for an address.
-        file = stack.enter_context(Path(path).open("rb"))
+        file = stack.enter_context(open(path, "rb"))  # noqa: SIM115, closed by the stack
         options = {"format_whitelist": _FORMATS}
         try:
             self._container: Any = stack.enter_context(
