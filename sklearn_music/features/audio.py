@@ -28,6 +28,14 @@ _FRAMES_UNKNOWN = 2**36 - 1
 # libsndfile can't seek in the subtypes that begin so.
 _UNSEEKABLE = ("GSM", "G72", "NMS_ADPCM", "DPCM", "DWVW")
 
+# Lower case. Other names are read too, if there is audio in the file.
+AUDIO_SUFFIXES = frozenset(
+    # Of libsndfile.
+    ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave"
+    # Of PyAV.
+    " .aac .ac3 .ape .asf .dsf .m4a .m4b .m4r .mka .mp4 .mpc .tta .weba .webm .wma .wv".split()
+)
+
 AnyPath = str | os.PathLike[str]
 
 
