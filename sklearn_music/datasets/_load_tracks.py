@@ -1,10 +1,10 @@
-"""`load_tracks`: a table of tracks beside a folder of audio files."""
+"""`load_tracks`: a folder of audio files, or a table of tracks beside one."""
 
 import os
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,15 @@ from ..features.audio import check_waveform, file_stamp, read_audio
 from ..features.text import why_no_lyrics, words
 from ..features.workers import in_threads
 from ._docstrings import TEXTS
-from ._read_table import COLUMNS, as_table, check_names, read_table
+from ._read_folder import read_folder
+from ._read_table import COLUMNS, as_table, check_names, read_table, rename
 
 LONGEST_WORD = 30  # letters; a longer run is a line in a script that has no spaces
 N_SHOWN = 10
 
 _CONSTRAINTS = {
     "audio_dir": [str, os.PathLike, None],
+    "columns": [dict, None],
     "missing": [StrOptions({"raise", "drop"})],
     "unreadable": [StrOptions({"raise", "drop"}), None],
     "n_jobs": [Integral, None],
@@ -38,15 +40,17 @@ def load_tracks(
     table: Any,
     audio_dir: str | os.PathLike[str] | None = None,
     *,
+    columns: Mapping[str, Any] | None = None,
     missing: Literal["raise", "drop"] = "raise",
     unreadable: Literal["raise", "drop"] | None = None,
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
-    """Load a table of tracks, find their audio files and clean their lyrics.
+    """Load a folder of music with its tags, or a table of tracks, and clean the lyrics.
 
     Parameters
     ----------
     {table}
+    {columns}
     {unreadable}
 
     Returns
@@ -57,9 +61,18 @@ def load_tracks(
     ------
     {errors}
 
+    See Also
+    --------
+    make_music : Synthetic tracks, as files or in memory.
+    sklearn_music.exploration.describe_clusters : Sums the tracks of each cluster up.
+
     Notes
     -----
     {reasons}
+
+    References
+    ----------
+    {tag_reader}
 
     Examples
     --------
@@ -78,9 +91,23 @@ def load_tracks(
     1       02   pop        None
     >>> tracks.attrs["lyrics_cleaned"]
     {'spreadsheet error': 1}
+
+    A folder of music needs no table:
+
+    >>> from sklearn_music.datasets import make_music
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_music(2, duration=1, directory=folder, random_state=0)
+    ...     tracks = load_tracks(folder)
+    >>> tracks[["filename", "genre", "duration", "sample_rate"]]
+             filename       genre  duration  sample_rate
+    0  track_0000.wav   classical       1.0        22050
+    1  track_0001.wav  electronic       1.0        22050
     """
     validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="load_tracks")
-    tracks, source, folder = _read(table, audio_dir)
+    if isinstance(table, (str, os.PathLike)) and os.path.isdir(Path(table).expanduser()):
+        _check_no_table(table, audio_dir, columns)
+        return _load_folder(Path(table), unreadable, n_jobs)
+    tracks, source, folder = _read(table, audio_dir, columns or {})
     column = _check_columns(tracks, source)
     if "track_id" in tracks:
         tracks["track_id"] = _check_ids(tracks["track_id"], source)
@@ -88,23 +115,59 @@ def load_tracks(
     if missing == "raise":
         _check_file_names(audio, column, source)
     missing_files = _drop_missing(audio, folder, missing)
-    unreadable_files = {} if unreadable is None else _drop_unreadable(audio, n_jobs, unreadable)
+    unreadable_files = {}
+    if unreadable is not None:
+        unreadable_files = _drop_unreadable(audio, _decode(audio, n_jobs), unreadable)
     tracks = _assemble(tracks, audio)
     tracks.attrs["missing_files"] = missing_files
     tracks.attrs["unreadable_files"] = unreadable_files
     return tracks
 
 
-def _read(table: Any, audio_dir: str | os.PathLike[str] | None) -> tuple[pd.DataFrame, str, Path]:
+def _check_no_table(table: Any, audio_dir: Any, columns: Any) -> None:
+    """Raise if a folder comes with what only a table has."""
+    for name, value in (("audio_dir", audio_dir), ("columns", columns)):
+        if value:
+            raise ValueError(
+                f"Got {name}={value!r} with a folder, {os.fspath(table)!r}; expected it with a "
+                f"table only. Leave {name} out, or pass the path of a table, a CSV file."
+            )
+
+
+def _load_folder(folder: Path, unreadable: str | None, n_jobs: int | None) -> pd.DataFrame:
+    tracks, unopened, unlisted = read_folder(Path(os.path.abspath(folder.expanduser())), n_jobs)
+    if unlisted:
+        report = f"{len(unlisted)} folders can't be listed:\n" + _lines(
+            [f"{path}: {why}" for path, why in unlisted.items()]
+        )
+        if unreadable == "raise":
+            raise AudioError(f"{report}\nUse unreadable='drop' to go on without them.")
+        # 3: the caller of load_tracks.
+        warnings.warn(report, UserWarning, stacklevel=3)
+    audio = dict(enumerate(tracks["audio"]))
+    reasons = unopened if unreadable is None else _decode(audio, n_jobs)
+    unreadable_files = _drop_unreadable(audio, reasons, unreadable or "drop", stacklevel=5)
+    tracks = _assemble(tracks, audio).reset_index(drop=True)
+    tracks.attrs["missing_files"] = []
+    tracks.attrs["unreadable_files"] = unlisted | unreadable_files
+    return tracks
+
+
+def _read(
+    table: Any, audio_dir: str | os.PathLike[str] | None, columns: Mapping[str, Any]
+) -> tuple[pd.DataFrame, str, Path]:
     """Return the table, its name in messages, and the folder of the audio files."""
     if isinstance(table, (str, os.PathLike)):
         path = Path(table).expanduser()
-        tracks, source, folder = read_table(path), str(path), Path(audio_dir or path.parent)
+        source, folder = str(path), Path(audio_dir or path.parent)
+        tracks = read_table(path, columns)
     else:
         tracks, source, folder = as_table(table), "the table", Path(audio_dir or "")
+        names = rename(list(tracks), columns, source)
+        tracks.columns = pd.Index(
+            [b if b in {*COLUMNS, *columns} else a for a, b in zip(tracks, names, strict=True)]
+        )
     check_names(tracks.columns, source)
-    stripped = {name: name.strip() for name in tracks if isinstance(name, str)}
-    tracks = tracks.rename(columns={a: b for a, b in stripped.items() if b in COLUMNS})
     return tracks, source, Path(os.path.abspath(folder.expanduser()))
 
 
@@ -128,7 +191,8 @@ def _check_columns(tracks: pd.DataFrame, source: str) -> str:
     if column not in names:
         raise ValueError(
             f"{source} has no column 'filename' (or 'audio'). Got the columns {names}: rename the "
-            "one that names the audio files."
+            "one that names the audio files, or pass "
+            "columns={'filename': its name}."
         )
     if len(tracks) == 0:
         raise ValueError(f"{source} has no rows; at least one track is needed.")
@@ -136,7 +200,8 @@ def _check_columns(tracks: pd.DataFrame, source: str) -> str:
     if similar and "lyrics" not in names:
         warnings.warn(
             f"{source} has no column 'lyrics', so that all lyrics are None, but {similar}: "
-            "rename the one that contains the lyrics to 'lyrics'.",
+            f"rename the one that contains the lyrics, or pass columns={{'lyrics': "
+            f"{similar[0]!r}}}.",
             UserWarning,
             stacklevel=3,
         )
@@ -211,10 +276,16 @@ def _drop_missing(audio: dict[int, Any], folder: Path, missing: str) -> list[str
     return paths
 
 
-def _drop_unreadable(audio: dict[int, Any], n_jobs: int | None, unreadable: str) -> dict[str, str]:
-    """Drop the tracks that can't be read, and return why; raise or warn where there are some."""
+def _decode(audio: dict[int, Any], n_jobs: int | None) -> dict[int, str]:
+    """Return the rows of the tracks that can't be read, and why."""
     outcomes = in_threads(n_jobs)(map(joblib.delayed(_why_unreadable), audio.values()))
-    by_row = {row: why for row, why in zip(audio, outcomes, strict=True) if why is not None}
+    return {row: why for row, why in zip(audio, outcomes, strict=True) if why is not None}
+
+
+def _drop_unreadable(
+    audio: dict[int, Any], by_row: dict[int, str], unreadable: str, stacklevel: int = 4
+) -> dict[str, str]:
+    """Drop the tracks that can't be read, and return why; raise or warn where there are some."""
     reasons = {
         audio[row] if isinstance(audio[row], str) else f"row {row}": why
         for row, why in by_row.items()
@@ -228,7 +299,7 @@ def _drop_unreadable(audio: dict[int, Any], n_jobs: int | None, unreadable: str)
                 f"{report}\nMend or remove these files, or use unreadable='drop' to go on without "
                 "them."
             )
-        _drop(by_row, audio, report, "Convert the files, with ffmpeg for example.")
+        _drop(by_row, audio, report, "Convert the files, with ffmpeg for example.", stacklevel)
     return reasons
 
 
@@ -244,13 +315,15 @@ def _why_unreadable(track: Any) -> str | None:
     return None
 
 
-def _drop(rows: Iterable[int], audio: dict[int, Any], report: str, cure: str) -> None:
+def _drop(
+    rows: Iterable[int], audio: dict[int, Any], report: str, cure: str, stacklevel: int = 4
+) -> None:
     for row in rows:
         del audio[row]
     if not audio:
         raise ValueError(f"No track is left. {report}\n{cure}")
-    # 4: the caller of load_tracks.
-    warnings.warn(f"Dropped: {report}", UserWarning, stacklevel=4)
+    # The caller of load_tracks.
+    warnings.warn(f"Dropped: {report}", UserWarning, stacklevel=stacklevel)
 
 
 def _lines(texts: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Tables of tracks from files and from other libraries, as pandas has them."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pandas as pd
 
 # The columns that load_tracks uses; in a file all of them are text.
 COLUMNS = ("filename", "audio", "track_id", "genre", "lyrics")
+# All names that this library knows.
+_KNOWN = (*COLUMNS, "title", "artist", "album", "year", "duration", "sample_rate", "language")
 
 
 def as_table(table: Any) -> pd.DataFrame:
@@ -30,18 +33,22 @@ def as_table(table: Any) -> pd.DataFrame:
     )
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV or TSV file, whatever its separator."""
+def read_table(path: Path, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Read a CSV or TSV file, whatever its separator, and rename its columns."""
     try:
-        separator, names = _header(path)
+        separator, names = _header(path, columns)
         # Before pandas gives the second of two columns another name.
-        check_names(names, path)
+        check_names(rename(names, columns, path), path)
         _check_quotes(path, separator)
         tracks = pd.read_csv(
             path,
             sep=separator,
             encoding="utf-8-sig",
-            dtype={name: str for name in names if name.strip() in COLUMNS},
+            dtype={
+                old: str
+                for old, new in zip(names, rename(names, columns, path), strict=True)
+                if new in COLUMNS
+            },
             keep_default_na=False,
             na_values=[""],
         )
@@ -58,7 +65,44 @@ def read_table(path: Path) -> pd.DataFrame:
     if not isinstance(tracks.index, pd.RangeIndex):
         # pandas makes an index of the fields that it has no name for.
         raise ValueError(f"{path}: the rows have more fields than the header has names.")
-    return tracks.rename(columns=str.strip)
+    tracks.columns = pd.Index(rename(list(tracks), columns, path))
+    return tracks
+
+
+def rename(names: Sequence[Any], columns: Mapping[str, Any], source: Any) -> list[Any]:
+    """Return the names of a table's columns, stripped, with our own names for those in `columns`.
+
+    Raise if one of them is not there, or if a name would occur twice.
+    """
+    stripped = [name.strip() if isinstance(name, str) else name for name in names]
+    if unknown := [name for name in columns if name not in _KNOWN]:
+        raise ValueError(
+            f"Got columns={dict(columns)}, but load_tracks knows no column {unknown[0]!r}. "
+            f"Expected {{name: name in the table}}, with the names {list(_KNOWN)}."
+        )
+    wanted = {
+        ours: theirs.strip() if isinstance(theirs, str) else theirs
+        for ours, theirs in columns.items()
+    }
+    for ours, theirs in wanted.items():
+        if stripped.count(theirs) != 1:
+            how_many = "no" if theirs not in stripped else "more than one"
+            raise ValueError(
+                f"Got columns={dict(columns)}, but {source} has {how_many} column {theirs!r}. "
+                f"It has: {names}."
+            )
+        if list(wanted.values()).count(theirs) > 1:
+            raise ValueError(
+                f"Got columns={dict(columns)}, with {theirs!r} for more than one name; expected "
+                "a column for each."
+            )
+        if ours in stripped and ours not in wanted.values():
+            raise ValueError(
+                f"Got columns={dict(columns)}, but {source} has a column {ours!r} too: rename or "
+                "drop that one."
+            )
+    new = {theirs: ours for ours, theirs in wanted.items()}
+    return [new.get(name, name) for name in stripped]
 
 
 def check_names(names: Any, source: Any) -> None:
@@ -72,10 +116,11 @@ def check_names(names: Any, source: Any) -> None:
         )
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
+def _header(path: Path, columns: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Return the separator of a table in a file, and the names of its columns."""
     # Spreadsheets write ";" where the comma is the decimal point.
     separators = "\t,;" if path.suffix.lower() == ".tsv" else ",;\t"
+    expected = {str(columns.get(name, name)).strip() for name in ("filename", "audio")}
     headers = {}
     for separator in separators:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -83,7 +128,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
 
     def fits(separator: str) -> tuple[bool, int]:
         names = headers[separator]
-        return not {"filename", "audio"}.isdisjoint(map(str.strip, names)), len(names)
+        return not expected.isdisjoint(map(str.strip, names)), len(names)
 
     separator = max(separators, key=fits)
     return separator, headers[separator]

@@ -38,6 +38,14 @@ AUDIO_SUFFIXES = frozenset(
     " .aac .ac3 .ape .asf .dsf .m4a .m4b .m4r .mka .mp4 .mpc .tta .weba .webm .wma .wv".split()
 )
 
+# Lower case. Other names are read too, if there is audio in the file.
+AUDIO_SUFFIXES = frozenset(
+    # Of libsndfile.
+    ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave"
+    # Of PyAV.
+    " .aac .ac3 .ape .asf .dsf .m4a .m4b .m4r .mka .mp4 .mpc .tta .weba .webm .wma .wv".split()
+)
+
 AnyPath = str | os.PathLike[str]
 
 
