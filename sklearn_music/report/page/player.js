@@ -88,7 +88,7 @@ function close() {
   if (!hadFocus || !opener) return;
   // The table may have gone to another page since.
   if (opener.isConnected) opener.focus();
-  else document.querySelector("#the-tracks ~ * input[type=search]")?.focus();
+  else document.querySelector(".dt-search input")?.focus();
 }
 
 // The tracks are those of the table, as it is sorted and filtered.

@@ -1,5 +1,29 @@
 const escaped = jQuery.fn.dataTable.util.escapeHtml;
 
+const digits = new Intl.NumberFormat("en", {
+  minimumSignificantDigits: 3, maximumSignificantDigits: 3, useGrouping: false,
+});
+
+// Texts are sorted once, in the reader's language and "2" before "10". Missing ones are the last.
+const collator = new Intl.Collator(undefined, { numeric: true });
+const ranks = new Map();
+
+function rank(name, row) {
+  if (!ranks.has(name)) {
+    const texts = data.rows.map((_, i) => String(cell(i, name)));
+    const compare = (i, j) => (texts[i] === "") - (texts[j] === "")
+      || collator.compare(texts[i], texts[j]);
+    const order = [...texts.keys()].sort(compare);
+    const places = [];
+    order.forEach((i, place) => {
+      const isSame = place > 0 && compare(order[place - 1], i) === 0;
+      places[i] = isSame ? places[order[place - 1]] : place;
+    });
+    ranks.set(name, places);
+  }
+  return ranks.get(name)[row];
+}
+
 // What DataTables shows of a value, and what it sorts and searches it by.
 function render(name) {
   return (value, type, _, { row }) => {
@@ -17,9 +41,10 @@ function render(name) {
       return whole;
     }
     if (name === "distance") {
-      if (type === "sort" || type === "type") return value ?? Infinity;
-      return value === null ? "" : Number(value.toPrecision(3));
+      if (type !== "display") return value ?? Infinity;
+      return value === null ? "" : digits.format(value);
     }
+    if (type === "sort" || type === "type") return rank(name, row);
     if (type !== "display") return value ?? "";
     return name === "title" ? titleButton(row) : escaped(String(value ?? ""));
   };
@@ -34,8 +59,8 @@ const tracksTable = jQuery("#tracks").DataTable({
     name,
     defaultContent: "",
     render: render(name),
-    type: ["name", "distance", "cluster"].includes(name) ? "num" : "string-utf8",
-    className: name === "distance" ? "number" : "text",
+    type: "num",
+    className: ["title", "name"].includes(name) ? "wide" : name === "distance" ? "number" : "",
     visible: !data.hidden.includes(name),
     searchable: !["audio", "cluster", "distance"].includes(name),
   })),
@@ -43,7 +68,8 @@ const tracksTable = jQuery("#tracks").DataTable({
   order: [],
   autoWidth: false,
   pageLength: 25,
-  lengthMenu: [[25, 100, -1], ["25", "100", "all"]],
+  // Browsers take seconds to lay out thousands of rows.
+  lengthMenu: data.rows.length > 1000 ? [25, 100, 500] : [25, 100, { label: "all", value: -1 }],
   layout: {
     topStart: ["search", () => filter],
     topEnd: "buttons",
