@@ -7,6 +7,8 @@ unknown number of packets until they converge; Matroska and ASF give times in ms
 whose packets stand alone (ALAC, FLAC, ...) earlier packets are read but not decoded.
 """
 
+import errno
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -34,6 +36,25 @@ _COUNTING = {"mov,mp4,m4a,3gp,3g2,mj2", "tta", "wv"}
 
 class UnknownFormatError(Exception):
     """FFmpeg does not recognise a file either; the reason is in FFmpeg's words."""
+
+
+class _Reader(io.FileIO):
+    """A file of which FFmpeg sees no more than the suffix of its name.
+
+    So any name will do, and none is taken for an address.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        suffix = os.path.splitext(os.fsdecode(path))[1]
+        self.name = "audio" + suffix.encode("ascii", "replace").decode()
+
+    def seek(self, *args: int) -> int:
+        try:
+            return super().seek(*args)
+        except (OSError, OverflowError):
+            # An exception would be printed, and raised later. FFmpeg knows a negative number.
+            return -errno.EINVAL
 
 
 class AvFile:
@@ -65,8 +86,7 @@ class AvFile:
 
         self._error: Any = av.error.FFmpegError
         self._name = name
-        # An open file, so that any name will do, and none is taken for an address.
-        file = stack.enter_context(open(path, "rb"))  # noqa: SIM115, closed by the stack
+        file = stack.enter_context(_Reader(path))
         options = {"format_whitelist": _FORMATS}
         try:
             self._container: Any = stack.enter_context(
@@ -75,14 +95,18 @@ class AvFile:
         except self._error as error:
             raise UnknownFormatError(error.strerror) from error
         self._stream = self._find_stream()
-        self._stream.codec_context.thread_count = 1
-        self.format = self.subtype = self._stream.codec_context.codec.canonical_name.upper()
+        codec = self._stream.codec_context
+        codec.thread_count = 1
+        self.format = self.subtype = codec.codec.canonical_name.upper()
+        if self.format in _INDEPENDENT:  # which have checksums
+            codec.options = {"err_detect": "crccheck+explode"}
         self._start = 0  # where reading begins
         self._skips = False  # whether packets before that need not be decoded
         self._queue: Any = av.AudioFifo()
         self._n_fed = 0  # frames up to the end of the queue
         self._n_last = 0  # frames of the queue that may be beyond the end of the track
         self._last_time: float | None = None  # where the last frame begins, in seconds
+        self._begin: float | None = None  # of the first frame
         self._end = 0.0  # of the last packet, in seconds
         self._last_end = 0.0  # of the packet that ends last, of any stream
         self._frames = self._decode()
@@ -137,14 +161,16 @@ class AvFile:
         except self._error as error:
             raise self._corrupt(f"decoding stopped with {error.strerror!r}") from error
         if frame is None:
-            self._finish()
+            if self._first is not None:
+                self._finish()
             return False
+        time = None if frame.pts is None else float(frame.pts * frame.time_base)
         if self._first is None:
-            self._first = frame
+            self._first, self._begin = frame, time
         found, first = ((f.sample_rate, f.layout.name, f.format.name) for f in (frame, self._first))
         if found != first:
             raise self._corrupt(f"the audio changes from {first} to {found}")
-        self._last_time = None if frame.pts is None else float(frame.pts * frame.time_base)
+        self._last_time = time
         frame.pts = None
         self._queue.write(frame)
         self._n_fed += frame.samples
@@ -173,28 +199,42 @@ class AvFile:
             yield from packet.decode()
 
     def _finish(self) -> None:
-        """Count the frames, now that the end is reached."""
+        """Count the frames, now that the end is reached; raise an error if some are missing."""
         stream, container = self._stream, self._container
-        promised = None
-        if stream.duration is not None:
-            promised = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            promised = container.duration / 1e6
-        if container.format.name not in _PROMISING:
-            promised = None
-        if promised is not None and self._last_end < promised - _TOLERANCE:
-            raise self._corrupt(
-                f"its header says {promised:.2f} s, but it ends after {self._last_end:.2f} s"
-            )
+        if container.format.name in _PROMISING:
+            promised = self._promised()
+            if promised is not None and self._last_end < promised - _TOLERANCE:
+                raise self._corrupt(
+                    f"its header says {promised:.2f} s, but it ends after {self._last_end:.2f} s"
+                )
+            n_seconds = self._n_fed / self.samplerate
+            expected = self._end - (self._begin or 0)
+            if n_seconds < expected - _TOLERANCE:
+                raise self._corrupt(
+                    f"{expected:.2f} s were expected, but only {n_seconds:.2f} s could be decoded"
+                )
         # The last packet is filled up with silence. Only since version 9 FFmpeg cuts it off, where
         # the mp4 file lists all packets (stream.frames), and never for Opus.
         is_listed = container.format.name.startswith("mov") and stream.frames
         n_excess = 0
-        if is_listed and promised and self._last_time is not None and self.format != "OPUS":
-            seconds = min(promised, self._end) - self._last_time
-            n_excess = self._n_last - round(seconds * self.samplerate)
+        if is_listed and stream.duration and self._last_time is not None and self.format != "OPUS":
+            end = min(float(stream.duration * stream.time_base), self._end)
+            n_excess = self._n_last - round((end - self._last_time) * self.samplerate)
         self._n_last = n_excess if 0 < n_excess < self._n_last else 0
         self.frames = self._n_fed - self._n_last
+
+    def _promised(self) -> float | None:
+        """Return how many seconds the header promises."""
+        stream, container = self._stream, self._container
+        if stream.duration is not None:
+            promised = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            promised = container.duration / 1e6
+        else:
+            return None
+        # FFmpeg estimates so where the header says nothing.
+        estimate = 8 * container.size / stream.bit_rate if stream.bit_rate else math.inf
+        return None if abs(estimate - promised) < 0.01 * promised else promised
 
     def _find_stream(self) -> Any:
         streams = self._container.streams

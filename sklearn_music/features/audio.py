@@ -264,8 +264,9 @@ def _open_with_av(stack: ExitStack, path: AnyPath, name: AnyPath, reason: str) -
         return AvFile(stack, path, name=name)
     except UnknownFormatError as error:
         raise AudioError(
-            f"{name!r} is not audio that libsndfile reads ({reason}), nor PyAV ({error}). It may "
-            "be truncated or corrupt, or no audio."
+            f"{name!r} is not audio that libsndfile reads ({reason}), nor PyAV ({error}). Expected "
+            "wav, flac, ogg, mp3, m4a, wma or another format of FFmpeg; it may be truncated or "
+            "corrupt."
         ) from error
     except ImportError as error:
         raise AudioError(
