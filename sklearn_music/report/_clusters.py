@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from .._inspection import embed_and_cluster, find_failures, tag_probabilities
 from .._tables import as_labels, as_numbers, by_name, is_finite, is_present
@@ -17,6 +19,7 @@ from ..features.text import why_no_lyrics
 from ..metrics import check_confounders
 
 NOISE = "noise"
+_COLUMNS = ("audio", "lyrics", "title", "track_id", "filename", "artist", "album")
 
 _N_TYPICAL = 5
 _N_OUTLIERS = 3
@@ -43,6 +46,7 @@ class Cluster(NamedTuple):
     name: str
     size: int
     composition: dict[str, dict[str, int]]  # for each target, the number of tracks by label
+    tags: list[str]
     words: list[str]
     typical: list[int]  # the nearest to the centre first
     outliers: list[int]  # the farthest from the centre first
@@ -120,7 +124,8 @@ def summarize_clusters(found, tracks, targets) -> tuple[list[Cluster], list[str]
         name = found.order[row.Index]
         rows = np.flatnonzero(found.names == name)
         composition = {target: count(labels.iloc[rows]) for target, labels in targets.items()}
-        described.append(Cluster(name, row.size, composition, row.words, row.typical, row.outliers))
+        lists = row.tags, row.words, row.typical, row.outliers
+        described.append(Cluster(name, row.size, composition, *lists))
     reasons = [why_no_lyrics(text) for text in tracks.get("lyrics", ())]
     n = len(reasons) - reasons.count(None)
     return described, [f"{n} of {len(tracks)} tracks have no lyrics."] if n else []
@@ -142,3 +147,29 @@ def check_targets(y: Any, n_tracks: int) -> dict[str, pd.Series]:
             raise ValueError(f"All labels of the target {name!r} are missing: leave it out.")
         targets[name] = labels
     return targets
+
+
+def check_pipeline(pipeline: Any) -> None:
+    """Raise if this is no fitted pipeline that ends in a clusterer."""
+    expected = "expected a fitted Pipeline of transformers that ends in a clusterer"
+    if not isinstance(pipeline, Pipeline):
+        raise ValueError(
+            f"Got a {type(pipeline).__name__}, {expected}; of a search that is its best_estimator_."
+        )
+    last = pipeline.steps[-1][1]
+    if len(pipeline) < 2 or not (hasattr(last, "predict") or hasattr(last, "fit_predict")):
+        raise ValueError(f"Got a Pipeline that is {pipeline!r}, {expected}, such as KMeans.")
+    check_is_fitted(pipeline)
+
+
+def check_table(tracks: Any) -> None:
+    """Raise if the tracks are no table, or a column is there twice."""
+    if not isinstance(tracks, pd.DataFrame):
+        raise ValueError(
+            f"Got a {type(tracks).__name__} as the 'tracks' parameter, expected a DataFrame."
+        )
+    for name in _COLUMNS:
+        if (n_columns := tracks.columns.tolist().count(name)) > 1:
+            raise ValueError(
+                f"Got a table with {n_columns} columns {name!r}, expected one: rename the others."
+            )

@@ -1,9 +1,9 @@
 """The report: a page that opens without a network."""
 
 import html
-import io
 import os
 import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
@@ -19,24 +19,32 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_is_fitted
 
-from .. import __version__
 from .._inspection import fitted_with_labels, is_embedder, iter_estimators
 from .._tables import as_pandas, readable
 from ..features import SpectrogramExtractor
 from ..metrics.reference_space import score_headings
-from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
+from ..model_selection import NClustersChoice
 from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
-from ._clusters import NOISE, Clustering, check_targets, find_clusters, summarize_clusters
-from ._media import as_uri, find_sources, shorten
+from ._about import describe_run
+from ._clusters import (
+    NOISE,
+    Cluster,
+    Clustering,
+    check_pipeline,
+    check_table,
+    check_targets,
+    find_clusters,
+    summarize_clusters,
+)
+from ._media import find_sources, shorten
 from ._page import import_page, table_script, write_file
+from ._pictures import draw_curve, draw_reconstructions, draw_training
+from ._quality import Quality, measure_quality, tabulate_clusters
 from ._scores import THIS, choose_features, score
 from ._tracks import as_page_data, find_similar, tabulate_tracks
 
-_N_RECONSTRUCTIONS = 4
-_COLUMNS = ("audio", "lyrics", "title", "track_id", "filename", "artist", "album")
 _CONSTRAINTS = {
     "y": ["array-like", dict, None],
     "title": [str],
@@ -45,6 +53,8 @@ _CONSTRAINTS = {
     "max_excerpts": [Interval(Integral, 0, None, closed="left")],
     "features": [HasMethods(["fit_transform"]), None],
     "n_seeds": [Interval(Integral, 1, None, closed="left")],
+    "n_clusters_choice": [NClustersChoice, None],
+    "settings": [Mapping, None],
     "random_state": ["random_state"],
 }
 
@@ -84,6 +94,11 @@ class ClusterReport:
         there is no audio.
     n_seeds : int, default=5
         Number of seeds of chance and of the baselines.
+    n_clusters_choice : NClustersChoice, default=None
+        What :func:`~sklearn_music.model_selection.choose_n_clusters` returned: the page then shows
+        the criteria for each number of clusters.
+    settings : dict, default=None
+        What the foot of the page lists beside versions and seeds, by name.
     random_state : int, RandomState instance or None, default=0
         Determines the seeds and the map.
 
@@ -152,6 +167,8 @@ class ClusterReport:
         max_excerpts: int = 200,
         features: Any = None,
         n_seeds: int = 5,
+        n_clusters_choice: NClustersChoice | None = None,
+        settings: Mapping[str, Any] | None = None,
         random_state: Seed = 0,
     ) -> None:
         self.pipeline = pipeline
@@ -163,10 +180,12 @@ class ClusterReport:
         self.max_excerpts = max_excerpts
         self.features = features
         self.n_seeds = n_seeds
+        self.n_clusters_choice = n_clusters_choice
+        self.settings = settings
         self.random_state = random_state
         validate_parameter_constraints(_CONSTRAINTS, vars(self), type(self).__name__)
-        _check_pipeline(pipeline)
-        _check_table(self.tracks)
+        check_pipeline(pipeline)
+        check_table(self.tracks)
         import_page()
         import_pyplot()
         self._targets = check_targets(y, len(self.tracks))
@@ -186,6 +205,37 @@ class ClusterReport:
         """
         return write_file(path, self._page)
 
+    def describe(self) -> pd.DataFrame:
+        """Return a table of the clusters, as the page shows them.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per cluster, as from :func:`~sklearn_music.exploration.describe_clusters`, with
+            the columns ``silhouette`` and ``stability``, which need no labels, and for each of the
+            labels `y` its most frequent one and the share of that. ``table.attrs`` has the
+            ``silhouette`` and ``stability`` of all clusters, and ``chance``, the silhouette of
+            random clusters of the same sizes.
+
+        See Also
+        --------
+        scores : Scores against labels.
+        sklearn_music.metrics.cluster_stability_scores : The stability of each cluster.
+        """
+        return tabulate_clusters(self._found, self._clusters[0], self._quality, self._frame)
+
+    def scores(self) -> pd.DataFrame:
+        """Return the scores of the clusters against the labels, next to chance and baselines.
+
+        Returns
+        -------
+        scores : DataFrame
+            As from :func:`~sklearn_music.metrics.compare_embeddings`, with a row of this pipeline
+            for each of the labels; no rows without labels.
+        """
+        scores = self._scores[0]
+        return pd.DataFrame() if scores is None else scores.copy()
+
     def to_frame(self) -> pd.DataFrame:
         """Return a table of all tracks with their clusters, as the page shows it.
 
@@ -202,7 +252,7 @@ class ClusterReport:
         See Also
         --------
         to_csv : Writes this table.
-        sklearn_music.exploration.describe_clusters : A table of the clusters.
+        describe : A table of the clusters.
         """
         return self._frame.copy()
 
@@ -246,6 +296,30 @@ class ClusterReport:
         return find_clusters(self.pipeline, self.tracks, self._extractor)
 
     @cached_property
+    def _seeds(self) -> list[int]:
+        rng = check_random_state(self.random_state)
+        return rng.randint(np.iinfo(np.int32).max, size=3).tolist()
+
+    @cached_property
+    def _clusters(self) -> tuple[list[Cluster], list[str]]:
+        return summarize_clusters(self._found, self.tracks, self._targets)
+
+    @cached_property
+    def _quality(self) -> Quality:
+        return measure_quality(self._found, self.pipeline[-1], self._seeds[2])
+
+    @cached_property
+    def _scores(self) -> tuple[pd.DataFrame | None, list[str], str]:
+        """The scores against labels, notes about them, and what the baselines cluster."""
+        tracks, targets, features = self.tracks, self._targets, (None, "")
+        if targets:
+            features = choose_features(tracks, self._extractor, self.features)
+        seeds = {"n_seeds": self.n_seeds, "random_state": self._seeds[0]}
+        return *score(self.pipeline[:-1], self._found, tracks, targets, features[0], **seeds), (
+            features[1]
+        )
+
+    @cached_property
     def _frame(self) -> pd.DataFrame:
         return tabulate_tracks(self._found, self.tracks, self._targets)
 
@@ -253,15 +327,11 @@ class ClusterReport:
     def _page(self) -> str:
         environment, _map = import_page()
         tracks, targets, found, extractor = self.tracks, self._targets, self._found, self._extractor
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
         embedders = [
             part.estimator for part in iter_estimators(self.pipeline) if is_embedder(part.estimator)
         ]
-        clusters, about_words = summarize_clusters(found, tracks, targets)
-        plain = choose_features(tracks, extractor, self.features) if targets else (None, "")
-        kwargs = {"n_seeds": self.n_seeds, "random_state": seeds[0]}
-        scores, about_scores = score(self.pipeline[:-1], found, tracks, targets, plain[0], **kwargs)
+        clusters, about_words = self._clusters
+        scores, about_scores, features = self._scores
         legends, colors = _map.color(found, targets)
         titles = self._frame["title"].tolist()
         sources, about_audio = self._find_sources(titles, clusters, extractor)
@@ -274,11 +344,10 @@ class ClusterReport:
             legend=legends["cluster"],
         )
         points = np.full((len(tracks), 2), np.nan)
-        _, points[found.present] = project(found.Z[found.present], seeds[1])
+        _, points[found.present] = project(found.Z[found.present], self._seeds[1])
         notes = [*_about_training(self.pipeline, embedders), *about_scores, *found.notes]
         page = environment.get_template("page.html").render(
             title=self.title,
-            version=__version__,
             nonce=secrets.token_urlsafe(16),
             bokeh=_map.scripts(),
             table_script=table_script(),
@@ -294,13 +363,13 @@ class ClusterReport:
             scores=scores,
             headings=score_headings(),
             this=THIS,
-            features=plain[1],
+            features=features,
+            quality=self._quality,
             n_seeds=self.n_seeds,
-            reconstructions=self._reconstruct(clusters),
-            training=[
-                (type(part).__name__, _as_png(TrainingHistoryDisplay.from_estimator(part)))
-                for part in embedders
-            ],
+            reconstructions=draw_reconstructions(self.pipeline[:-1], tracks, clusters),
+            training=[(type(part).__name__, draw_training(part)) for part in embedders],
+            curve=draw_curve(self.n_clusters_choice),
+            about=describe_run(self.pipeline, self.settings),
             pipeline=repr(self.pipeline),
         )
         return readable(page)
@@ -314,21 +383,6 @@ class ClusterReport:
         settings |= {"embeds": self.audio == "embed", "duration": self.excerpt_duration}
         return find_sources(self.tracks, titles, [*first, *rest.tolist()], n_excerpts, **settings)
 
-    def _reconstruct(self, clusters):
-        """Return a picture of a typical track of each of some clusters, and their rows."""
-        rows = {cluster.name: cluster.typical[0] for cluster in clusters if cluster.typical}
-        rows = dict(list(rows.items())[:_N_RECONSTRUCTIONS])
-        if not rows:
-            return None
-        some = self.tracks.iloc[list(rows.values())]
-        # Without the words: the pictures are small.
-        names = [name.partition(":")[0] for name in rows]
-        try:
-            display = ReconstructionDisplay.from_estimator(self.pipeline[:-1], some, names=names)
-        except ValueError:  # nothing in the pipeline decodes spectrograms
-            return None
-        return {"picture": _as_png(display), "rows": rows}
-
 
 def _about_training(pipeline, embedders):
     notes = [
@@ -339,34 +393,3 @@ def _about_training(pipeline, embedders):
     if names := fitted_with_labels(pipeline):
         notes.append(f"{', '.join(names)} learnt from labels: these clusters are supervised.")
     return notes
-
-
-def _check_pipeline(pipeline):
-    expected = "expected a fitted Pipeline of transformers that ends in a clusterer"
-    if not isinstance(pipeline, Pipeline):
-        raise ValueError(
-            f"Got a {type(pipeline).__name__}, {expected}; of a search that is its best_estimator_."
-        )
-    last = pipeline.steps[-1][1]
-    if len(pipeline) < 2 or not (hasattr(last, "predict") or hasattr(last, "fit_predict")):
-        raise ValueError(f"Got a Pipeline that is {pipeline!r}, {expected}, such as KMeans.")
-    check_is_fitted(pipeline)
-
-
-def _check_table(tracks):
-    if not isinstance(tracks, pd.DataFrame):
-        raise ValueError(
-            f"Got a {type(tracks).__name__} as the 'tracks' parameter, expected a DataFrame."
-        )
-    for name in _COLUMNS:
-        if (n_columns := tracks.columns.tolist().count(name)) > 1:
-            raise ValueError(
-                f"Got a table with {n_columns} columns {name!r}, expected one: rename the others."
-            )
-
-
-def _as_png(display):
-    file = io.BytesIO()
-    display.figure_.savefig(file, format="png", dpi=90)
-    import_pyplot().close(display.figure_)
-    return as_uri(file.getvalue(), "image/png")
