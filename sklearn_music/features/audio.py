@@ -84,6 +84,13 @@ def file_header(stamp: FileStamp) -> Header:
         return Header(file.samplerate, file.channels, file.format)
 
 
+def decodes_from_start(stamp: FileStamp) -> bool:
+    """Return whether a stretch in the middle can only be decoded from the start of the file."""
+    with ExitStack() as stack:
+        file = _open(stack, stamp.path)
+        return isinstance(file, AvFile) and not file.skips
+
+
 def file_rate(stamp: FileStamp) -> int:
     """Return a file's own sample rate in Hz, by its header."""
     return file_header(stamp).sample_rate
