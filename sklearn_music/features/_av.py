@@ -114,8 +114,9 @@ class AvFile:
         if not self._feed():
             raise AudioError(f"{name!r} holds no sample: its {self.format} stream is empty.")
         # The header of HE-AAC may state half the rate that the decoder gives.
-        self.samplerate: int = self._first.sample_rate
-        self.channels: int = self._first.layout.nb_channels
+        first: Any = self._first
+        self.samplerate: int = first.sample_rate
+        self.channels: int = first.layout.nb_channels
         self.skips = (
             self.format in _INDEPENDENT
             and self._container.format.name in _COUNTING

@@ -218,7 +218,7 @@ class _SequentialFile(soundfile.SoundFile):
         return False
 
 
-_File = soundfile.SoundFile | AvFile
+_File = Any  # a soundfile.SoundFile, which has no types, or an AvFile
 
 
 def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> _File:
