@@ -100,8 +100,8 @@ class AvFile:
         self.format = self.subtype = codec.codec.canonical_name.upper()
         if self.format in _INDEPENDENT:  # which have checksums
             codec.options = {"err_detect": "crccheck+explode"}
+        self.skips = False  # whether the packets before a stretch need not be decoded
         self._start = 0  # where reading begins
-        self._skips = False  # whether packets before that need not be decoded
         self._queue: Any = av.AudioFifo()
         self._n_fed = 0  # frames up to the end of the queue
         self._n_last = 0  # frames of the queue that may be beyond the end of the track
@@ -114,17 +114,19 @@ class AvFile:
         if not self._feed():
             raise AudioError(f"{name!r} holds no sample: its {self.format} stream is empty.")
         # The header of HE-AAC may state half the rate that the decoder gives.
-        self.samplerate: int = self._first.sample_rate
-        self.channels: int = self._first.layout.nb_channels
+        first: Any = self._first
+        self.samplerate: int = first.sample_rate
+        self.channels: int = first.layout.nb_channels
+        self.skips = (
+            self.format in _INDEPENDENT
+            and self._container.format.name in _COUNTING
+            and self._stream.time_base * self.samplerate == 1
+        )
 
     def seek(self, start: int) -> None:
         """Set where reading begins, before anything was read."""
         self._start = start
-        is_exact = self._stream.time_base * self.samplerate == 1
-        self._skips = (
-            is_exact and self.format in _INDEPENDENT and self._container.format.name in _COUNTING
-        )
-        if self._skips and start >= self._n_fed:
+        if self.skips and start >= self._n_fed:
             self._queue.read(partial=True)
             self._n_last = 0
             self._feed()
@@ -193,7 +195,7 @@ class AvFile:
                 raise self._corrupt("a packet is not whole")
             n_frames = 0 if packet.is_discard else packet.duration or 0
             is_before = self._n_fed + n_frames <= self._start and not self._queue.samples
-            if self._skips and n_frames and is_before:
+            if self.skips and n_frames and is_before:
                 self._n_fed += n_frames
                 continue
             yield from packet.decode()

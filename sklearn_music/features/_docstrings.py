@@ -4,8 +4,10 @@ TRACKS = {
     "fit_tracks": """
 X : array-like of shape (n_tracks,) or (n_tracks, 1) or (n_tracks, n_samples)
     Paths of audio files, or mono waveforms of any lengths, one per track, or a numeric table
-    of waveforms of one length. Waveforms of type int8, uint8, int16 or int32 are scaled to ±1
-    by the range of their type, as soundfile does. Other integers beyond ±127 raise an error.
+    of waveforms of one length. Formats that libsndfile can't read (m4a, WMA, WebM, ...) need
+    PyAV: ``pip install "sklearn-music[av]"``. Waveforms of type
+    int8, uint8, int16 or int32 are scaled to ±1 by the range of their type, as soundfile does.
+    Other integers beyond ±127 raise an error.
 y : None
     Ignored.
 """,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._columns import stretch
-from .audio import file_length, read_audio, resample
+from .audio import decodes_from_start, file_length, read_audio, resample
 
 
 def read_windows(
@@ -22,8 +22,8 @@ def read_windows(
 ) -> list[NDArray[np.float32]]:
     """Return windows from the middles of equal parts of a stretch of a track.
 
-    No more of a file than these windows is decoded. A track that is shorter than a window is
-    repeated until it fills one.
+    No more of a file than these windows is decoded, where its format allows that. A track that
+    is shorter than a window is repeated until it fills one.
 
     Parameters
     ----------
@@ -42,6 +42,11 @@ def read_windows(
     if stamp is None:
         waveform = stretch(track, sample_rate=waveform_rate, offset=offset)
         waveform = resample(waveform.astype(np.float32, copy=False), waveform_rate, sample_rate)
+        n_samples = len(waveform)
+    elif window_length is not None and decodes_from_start(stamp):
+        # Once, not for the length and for each window again.
+        seconds = None if duration is None else duration + 0.5 / sample_rate
+        waveform = read_audio(stamp.path, sample_rate=sample_rate, offset=offset, duration=seconds)
         n_samples = len(waveform)
     elif window_length is not None:
         n_samples = file_length(stamp.path, sample_rate=sample_rate, offset=offset)

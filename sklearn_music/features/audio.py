@@ -92,6 +92,13 @@ def file_header(stamp: FileStamp) -> Header:
         return Header(file.samplerate, file.channels, file.format)
 
 
+def decodes_from_start(stamp: FileStamp) -> bool:
+    """Return whether a stretch in the middle can only be decoded from the start of the file."""
+    with ExitStack() as stack:
+        file = _open(stack, stamp.path)
+        return isinstance(file, AvFile) and not file.skips
+
+
 def file_rate(stamp: FileStamp) -> int:
     """Return a file's own sample rate in Hz, by its header."""
     return file_header(stamp).sample_rate
@@ -219,7 +226,7 @@ class _SequentialFile(soundfile.SoundFile):
         return False
 
 
-_File = soundfile.SoundFile | AvFile
+_File = Any  # a soundfile.SoundFile, which has no types, or an AvFile
 
 
 def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> _File:
