@@ -6,8 +6,8 @@ INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint types unit docs bench format clean
 
-demo: $(INSTALLED)  ## the main job on an embedded data set
-	$(BIN)/python examples/demo.py --output results
+demo: $(INSTALLED)  ## the command line on synthetic songs; what it writes is in results
+	$(BIN)/python examples/demo.py --music demo_music --output results
 
 test: lint types unit  ## everything that has to be green
 
@@ -36,7 +36,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) results build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) results demo_music build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		docs/_build docs/gallery docs/generated
 
 $(INSTALLED): pyproject.toml constraints.txt

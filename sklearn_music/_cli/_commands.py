@@ -151,7 +151,9 @@ def report(arguments: argparse.Namespace) -> None:
         say(f"{n_gone} of {n_before} songs are not where they were: left out.")
     table, choice = results.read_curve(), None
     if table is not None and "reason" in settings:
-        choice = NClustersChoice(table, settings["n_clusters"], "auto", settings["reason"])
+        choice = NClustersChoice(
+            settings["n_clusters"], "auto", settings["reason"], table, {}, np.empty((0, 0))
+        )
     page = _make_report(results, pipe, tracks, settings, arguments.jobs, choice)
     page.audio = "embed" if arguments.embed_audio else "link"
     page.to_html(results.report)

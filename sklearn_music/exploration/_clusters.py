@@ -15,14 +15,15 @@ from sklearn.utils.validation import check_consistent_length
 from .._inspection import embed_and_cluster, tag_probabilities
 from .._tables import as_numbers, as_pandas, is_clustered, is_finite, readable
 from ..features.stop_words import BENGALI, ENGLISH, GERMAN
-from ..features.text import fold
 from ._distinctive import find_main_labels, find_tags, find_words
 from .names import make_names
-from .titles import find_titles
+from .titles import find_songs, find_titles
 
 _FIXED = ("cluster", "size", "share", "name", "words", "tags", "typical", "outliers")
 _COLUMNS = ("lyrics", "title", "track_id", "filename", "audio", "artist")
 _METADATA = ("genre", "style", "language", "artist")
+# Of fewer tracks, quartiles say little.
+_FEWEST_FOR_OUTLIERS = 8
 _COUNT = [Interval(Integral, 0, None, closed="left")]
 _CONSTRAINTS = {
     "titles": ["array-like", None],
@@ -77,9 +78,9 @@ def describe_clusters(
     n_tags : int, default=3
         Number of tags of each cluster, at most.
     n_typical : int, default=3
-        Number of typical tracks, the nearest to the cluster's mean.
+        Number of typical tracks, the nearest to the cluster's mean; at most half of the cluster.
     n_outliers : int, default=3
-        Number of outliers, the farthest from the cluster's mean.
+        Number of outliers, at most: see Notes.
     stop_words : "auto" or list of str, default="auto"
         Words to leave out. ``"auto"`` is the function words of English, German and Bangla.
 
@@ -126,6 +127,10 @@ def describe_clusters(
     there than elsewhere. Clusters that would share a name get more of these, or a number. Without
     any of these, the name is "Cluster 3", for example.
 
+    **Outliers** are tracks whose distance to the mean of their cluster is above Q3 + 1.5 (Q3 - Q1),
+    where Q1 and Q3 are the quartiles of the distances in the cluster [2]_. A cluster of fewer than
+    8 songs has none.
+
     A song that is in the table twice, by title and artist, is listed once among the typical tracks
     and outliers.
 
@@ -133,6 +138,7 @@ def describe_clusters(
     ----------
     .. [1] M. Grootendorst, "BERTopic: Neural topic modeling with a class-based TF-IDF procedure",
        arXiv:2203.05794, 2022.
+    .. [2] J. W. Tukey, "Exploratory Data Analysis", Addison-Wesley, 1977.
 
     Examples
     --------
@@ -178,15 +184,13 @@ def describe_clusters(
     for name, found in main.items():
         table[name] = [label for label, _, _ in found]
         table[f"{name}_share"] = [share for _, share, _ in found]
-    songs = _songs(tracks)
-    ranked = [
-        [] if Z is None or label is None else _rank(Z, inside, songs)
+    songs = find_songs(tracks)
+    extremes = [
+        ([], []) if Z is None or label is None else _typical_and_outliers(Z, inside, songs)
         for label, inside in zip(labels, members, strict=True)
     ]
-    table["typical"] = [[titles[row] for row in rows[:n_typical]] for rows in ranked]
-    table["outliers"] = [
-        [titles[row] for row in rows[n_typical:][::-1][:n_outliers]] for rows in ranked
-    ]
+    table["typical"] = [[titles[row] for row in near[:n_typical]] for near, _ in extremes]
+    table["outliers"] = [[titles[row] for row in far[:n_outliers]] for _, far in extremes]
     return pd.DataFrame(table)
 
 
@@ -244,25 +248,22 @@ def _group(clusters: Any) -> tuple[list[Any], list[NDArray[np.bool_]]]:
     return labels, members
 
 
-def _songs(tracks: pd.DataFrame) -> list[Any]:
-    """Return what is equal for the tracks that are one song: title and artist, or the row."""
-    if "title" not in tracks:
-        return list(range(len(tracks)))
-    artists = tracks["artist"] if "artist" in tracks else [None] * len(tracks)
-    return [
-        row if pd.isna(title) or not str(title).strip() else (fold(str(title)), fold(str(artist)))
-        for row, (title, artist) in enumerate(zip(tracks["title"], artists, strict=True))
-    ]
-
-
-def _rank(Z: Any, inside: NDArray[np.bool_], songs: list[Any]) -> list[int]:
-    """Return the rows of a cluster, the nearest to its mean first, each song once."""
+def _typical_and_outliers(
+    Z: Any, inside: NDArray[np.bool_], songs: list[Any]
+) -> tuple[list[int], list[int]]:
+    """Return the rows nearest to the mean of a cluster, and those far from it, each song once."""
     rows = np.flatnonzero(inside & is_finite(Z))
     vectors = Z[rows].toarray() if sparse.issparse(Z) else Z[rows]
     if not len(rows):
-        return []
+        return [], []
     distances = np.linalg.norm(vectors - vectors.mean(axis=0, dtype=np.float64), axis=1)
-    by_song: dict[Any, int] = {}
-    for row in rows[np.argsort(distances, kind="stable")].tolist():
-        by_song.setdefault(songs[row], row)
-    return list(by_song.values())
+    nearest: dict[Any, int] = {}  # of the tracks that are one song
+    for i in np.argsort(distances, kind="stable").tolist():
+        nearest.setdefault(songs[rows[i]], i)
+    order = np.array(list(nearest.values()))
+    near = order[: max(1, len(order) // 2)]
+    far = order[len(near) :][::-1]
+    if len(order) < _FEWEST_FOR_OUTLIERS:
+        return rows[near].tolist(), []
+    q1, q3 = np.quantile(distances[order], [0.25, 0.75])
+    return rows[near].tolist(), rows[far[distances[far] > q3 + 1.5 * (q3 - q1)]].tolist()

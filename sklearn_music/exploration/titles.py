@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from .._tables import readable
+from ..features.text import fold
 
 _COLUMNS = ("title", "track_id", "filename")
 
@@ -33,3 +35,14 @@ def find_artists(tracks: pd.DataFrame) -> list[str]:
     if "artist" not in tracks:
         return [""] * len(tracks)
     return ["" if pd.isna(artist) else readable(artist).strip() for artist in tracks["artist"]]
+
+
+def find_songs(tracks: pd.DataFrame) -> list[Any]:
+    """Return what is equal for the tracks that are one song: title and artist, or the row."""
+    if "title" not in tracks:
+        return list(range(len(tracks)))
+    artists = tracks["artist"] if "artist" in tracks else [None] * len(tracks)
+    return [
+        row if pd.isna(title) or not str(title).strip() else (fold(str(title)), fold(str(artist)))
+        for row, (title, artist) in enumerate(zip(tracks["title"], artists, strict=True))
+    ]

@@ -1,15 +1,12 @@
 """Decode, mix down, resample: from a file to a mono waveform, or an AudioError that names it."""
 
-import ctypes
 import functools
 import math
 import os
-import platform
 import shutil
 import stat
 import sys
 import tempfile
-import threading
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -19,7 +16,9 @@ import soxr
 from numpy.typing import NDArray
 
 from ..exceptions import AudioError, AudioNotFoundError
+from ._av import AvFile, UnknownFormatError
 from ._containers import MP3_TOLERANCE, Contents, check_container, examine
+from ._quiet import QUIET
 
 # In Hz. A rate outside is a broken header: no format of music has it.
 _RATES = (1_000, 1_000_000)
@@ -27,6 +26,17 @@ _RATES = (1_000, 1_000_000)
 _FRAMES_UNKNOWN = 2**36 - 1
 # libsndfile can't seek in the subtypes that begin so.
 _UNSEEKABLE = ("GSM", "G72", "NMS_ADPCM", "DPCM", "DWVW")
+# libsndfile's errors of an unknown format, and of an unknown codec in a known one. The others are
+# of files that are damaged.
+_UNKNOWN_FORMAT = (1, 4)
+
+# Lower case. Other names are read too, if there is audio in the file.
+AUDIO_SUFFIXES = frozenset(
+    # Of libsndfile.
+    ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave"
+    # Of PyAV.
+    " .aac .ac3 .ape .asf .dsf .m4a .m4b .m4r .mka .mp4 .mpc .tta .weba .webm .wma .wv".split()
+)
 
 # Lower case. Other names are read too, if there is audio in the file.
 AUDIO_SUFFIXES = frozenset(
@@ -66,11 +76,25 @@ def file_stamp(path: AnyPath) -> FileStamp:
     return FileStamp(path, status.st_size, status.st_mtime_ns)
 
 
+class Header(NamedTuple):
+    """What a file says of itself."""
+
+    sample_rate: int  # in Hz
+    n_channels: int
+    format: str  # "MP3"; of files that PyAV reads, the codec: "AAC"
+
+
 @functools.lru_cache(maxsize=2**16)
+def file_header(stamp: FileStamp) -> Header:
+    """Return what a file says of itself."""
+    with ExitStack() as stack:
+        file = _open(stack, stamp.path)
+        return Header(file.samplerate, file.channels, file.format)
+
+
 def file_rate(stamp: FileStamp) -> int:
     """Return a file's own sample rate in Hz, by its header."""
-    with ExitStack() as stack:
-        return _open(stack, stamp.path).samplerate
+    return file_header(stamp).sample_rate
 
 
 def file_length(path: AnyPath, *, sample_rate: int, offset: float = 0.0) -> int:
@@ -126,6 +150,7 @@ def read_audio(
             blocks = _stretch(file, path, offset, stop, contents.n_frames)
     waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(waveform) == 0:
+        _start(offset, rate, file.frames, path)
         raise AudioError(f"{path!r} holds no sample from {offset} s on.")
     # Checked here, before resampling spreads a NaN.
     check_waveform(waveform, repr(path))
@@ -194,10 +219,13 @@ class _SequentialFile(soundfile.SoundFile):
         return False
 
 
-def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> soundfile.SoundFile:
+_File = soundfile.SoundFile | AvFile
+
+
+def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> _File:
     """Open a file until the stack is closed; `name` is the file's in errors."""
     name = path if name is None else name
-    stack.enter_context(_QUIET)
+    stack.enter_context(QUIET)
     # libsndfile says "no such file" for much that is not the reason.
     try:
         os.close(os.open(path, os.O_RDONLY))
@@ -205,10 +233,13 @@ def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> so
         encoded = path if sys.platform == "win32" else os.fsencode(path)
         file = stack.enter_context(_SequentialFile(encoded))
     except soundfile.LibsndfileError as error:
-        reason = error.error_string
-        if "does not exist" in reason:
-            reason = "no audio was found in it"
-        raise _unreadable(name, reason) from error
+        if error.code in _UNKNOWN_FORMAT:
+            file = _open_with_av(stack, path, name, error.error_string.rstrip("."))
+        else:
+            reason = error.error_string
+            if "does not exist" in reason:
+                reason = "no audio was found in it"
+            raise _unreadable(name, reason) from error
     except TypeError as error:  # soundfile takes a name in .raw for headerless samples
         raise _unreadable(name, f"its name says that it has no header: {error}") from error
     except (OSError, ValueError) as error:
@@ -223,20 +254,40 @@ def _open(stack: ExitStack, path: AnyPath, *, name: AnyPath | None = None) -> so
             f"{name!r} is corrupt: its header says a sample rate of {file.samplerate} Hz, "
             f"expected {_RATES[0]} to {_RATES[1]} Hz."
         )
-    check_container(file, path)
+    if not isinstance(file, AvFile):
+        check_container(file, path)
     return file
+
+
+def _open_with_av(stack: ExitStack, path: AnyPath, name: AnyPath, reason: str) -> AvFile:
+    try:
+        return AvFile(stack, path, name=name)
+    except UnknownFormatError as error:
+        raise AudioError(
+            f"{name!r} is not audio that libsndfile reads ({reason}), nor PyAV ({error}). Expected "
+            "wav, flac, ogg, mp3, m4a, wma or another format of FFmpeg; it may be truncated or "
+            "corrupt."
+        ) from error
+    except ImportError as error:
+        raise AudioError(
+            f"{name!r} is not audio that libsndfile reads ({reason}). Expected wav, flac, ogg, mp3 "
+            "or another of soundfile.available_formats(). Other formats (m4a, wma, ...) need PyAV: "
+            'pip install "sklearn-music[av]".'
+        ) from error
 
 
 def _unreadable(name: AnyPath, reason: str) -> AudioError:
     return AudioError(
         f"{name!r} is not audio that libsndfile reads ({reason.rstrip('.')}). Expected wav, "
-        "flac, ogg, mp3 or another of soundfile.available_formats(); convert other formats "
-        "(m4a, wma, ...) first, with ffmpeg for example."
+        "flac, ogg, mp3 or another of soundfile.available_formats(). It may be truncated or "
+        "corrupt; or convert it first, with ffmpeg for example."
     )
 
 
-def _to_its_end(stack, file, path) -> tuple[soundfile.SoundFile, Contents]:
-    """Return a file that libsndfile reads to its end, and its contents."""
+def _to_its_end(stack: ExitStack, file: _File, path: AnyPath) -> tuple[_File, Contents]:
+    """Return a file that is read to its end, and its contents."""
+    if isinstance(file, AvFile):
+        return file, Contents()
     contents = examine(file, path)
     if contents.prefix:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -308,52 +359,3 @@ def _check_count(n_read, expected, file, path):
             f"{path!r} is truncated or corrupt: {expected} frames were expected, but only "
             f"{n_read} could be decoded."
         )
-
-
-class _Quiet:
-    """Keeps libmpg123's messages off the terminal: an error says what matters in them.
-
-    libsndfile can't switch them off. While files are open, the C library's variable stderr leads
-    nowhere. sys.stderr and the file descriptor stay as they are, so that Python's warnings and
-    the progress bars of other threads are seen.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_open = 0
-        self._saved: int | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._n_open += 1
-            stream, null = _c_stderr()
-            if self._n_open == 1 and stream is not None:
-                self._saved, stream.value = stream.value, null
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._n_open -= 1
-            stream, _ = _c_stderr()
-            if self._n_open == 0 and stream is not None:
-                stream.value = self._saved
-
-
-@functools.cache
-def _c_stderr() -> tuple[Any, Any]:
-    """Return C's variable stderr and a stream to nowhere; None where it can't be set."""
-    if sys.platform == "darwin":
-        name = "__stderrp"
-    elif platform.libc_ver()[0] == "glibc":  # whose manual says that it may be set
-        name = "stderr"
-    else:
-        return None, None
-    try:
-        library = ctypes.CDLL(None)
-        library.fopen.restype = ctypes.c_void_p
-        null = library.fopen(os.fsencode(os.devnull), b"w")
-        return (ctypes.c_void_p.in_dll(library, name), null) if null else (None, None)
-    except (OSError, ValueError, AttributeError):
-        return None, None
-
-
-_QUIET = _Quiet()

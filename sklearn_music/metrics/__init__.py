@@ -5,11 +5,12 @@ from ._comparison import compare_embeddings, format_comparison
 from ._confounders import check_confounders
 from ._disentanglement import mutual_information_gap, separated_attribute_predictability
 from ._scorers import elbo_scorer, silhouette_scorer
-from ._stability import stability_score
+from ._stability import cluster_stability_scores, stability_score
 
 __all__ = [
     "CLUSTERING_SCORERS",
     "check_confounders",
+    "cluster_stability_scores",
     "clustering_accuracy_score",
     "compare_embeddings",
     "elbo_scorer",

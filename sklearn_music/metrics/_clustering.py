@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from sklearn.base import clone
 from sklearn.metrics import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -15,14 +17,18 @@ from sklearn.metrics import (
 )
 from sklearn.metrics._scorer import _Scorer
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
 from .._docstrings import shared
 from .._inspection import find_embedders, fitted_with_labels, warn_of_leakage
 from .._tables import drop_unlabelled
 from ..exceptions import LabelLeakageWarning
 from ._docstrings import TEXTS
+
+# Rounding may move a few samples, where a transformer's `transform` is not its `fit_transform`.
+_SAME = 0.9
 
 
 @shared(TEXTS)
@@ -122,15 +128,30 @@ def _contingency(labels_true: Any, labels_pred: Any) -> Any:
     return contingency_matrix(labels_true, labels_pred, sparse=True)
 
 
-def check_predicts(estimator: Any) -> None:
-    """Raise if an estimator can't predict the clusters of tracks that it was not fitted to."""
-    if not hasattr(estimator, "predict"):
-        last = estimator[-1] if hasattr(estimator, "__getitem__") else estimator
-        raise AttributeError(
-            f"{type(last).__name__} has no predict, so it has no clusters for held-out tracks. "
-            "Use a clusterer that has one (KMeans, GaussianMixture, ...), or score its labels_ "
-            "with purity_score and scikit-learn's metrics."
-        )
+def predict_clusters(estimator: Any, X: Any) -> NDArray[Any]:
+    """Return the clusters of samples by a fitted estimator, with `predict` or without.
+
+    Without `predict`, they have to be the samples that it was fitted to.
+    """
+    if hasattr(estimator, "predict"):
+        return np.asarray(estimator.predict(X))
+    last, Z = estimator, X
+    if isinstance(estimator, Pipeline):
+        last = estimator[-1]
+        Z = estimator[:-1].transform(X) if len(estimator) > 1 else X
+    labels = np.asarray(getattr(last, "labels_", ()))
+    # Two halves of a collection are equally long: only its own samples give the same clusters
+    # again.
+    if len(labels) == _num_samples(Z):
+        again = clone(last).fit_predict(Z)
+        if adjusted_rand_score(labels, again) > _SAME:
+            return labels
+    raise AttributeError(
+        f"{type(last).__name__} has no predict, so it has clusters only for the samples that it "
+        "was fitted to, and these are others (or random_state=None makes its clusters differ each "
+        "time). Search with cv=NoSplit(), or use a clusterer that has predict (KMeans, "
+        "GaussianMixture, ...)."
+    )
 
 
 class _ClusteringScorer(_Scorer):
@@ -142,7 +163,7 @@ class _ClusteringScorer(_Scorer):
                 "This scorer compares clusters with labels, but got y=None: pass the labels as y "
                 "(they don't enter the training), or use a score without labels."
             )
-        check_predicts(estimator)
+        own = None if hasattr(estimator, "predict") else predict_clusters(estimator, X)
         labels, known = drop_unlabelled(y_true)
         for part in find_embedders(estimator):
             if getattr(part.estimator, "encode_condition", False):
@@ -164,7 +185,8 @@ class _ClusteringScorer(_Scorer):
 
         def known_clusters(*args, **kwargs):
             # scikit-learn keeps the clusters of all tracks for the other scorers.
-            return np.asarray(method_caller(*args, **kwargs))[known]
+            clusters = method_caller(*args, **kwargs) if own is None else own
+            return np.asarray(clusters)[known]
 
         return super()._score(known_clusters, estimator, X, labels, **kwargs)
 
@@ -188,7 +210,8 @@ CLUSTERING_SCORES = {
 }
 
 #: Scorers for ``scoring=`` of a search or of `cross_validate`, by name. Each takes the clusters
-#: that the fitted pipeline predicts for the held-out tracks, so the clusterer needs `predict`.
+#: that the fitted pipeline predicts for the held-out tracks. A clusterer without `predict` (such as
+#: HDBSCAN) can be scored with ``cv=NoSplit()``, on the tracks that it was fitted to.
 #: Tracks whose label is missing (None, NaN) are left out of the score, not of the training: count
 #: them by ``y.isna().sum()``. A fold in which all labels are missing is an error, which a search
 #: turns into a score of NaN (its ``error_score``). Tracks with the label -1 (noise, or missing)
@@ -197,7 +220,7 @@ CLUSTERING_SCORES = {
 #: more of it.
 CLUSTERING_SCORERS: dict[str, Any] = {
     # A search asks for the method first, with an error of its own if there is none; every
-    # estimator has `fit`, which is never called: `_score` has refused the estimator by then.
+    # estimator has `fit`, which is never called: `_score` takes the clusters itself by then.
     name: _ClusteringScorer(score.function, 1, {}, ("predict", "fit"))
     for name, score in CLUSTERING_SCORES.items()
 }

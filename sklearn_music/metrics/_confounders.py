@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact, mannwhitneyu
@@ -16,7 +15,15 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._docstrings import shared
 from .._tables import as_objects, as_pandas, is_clustered, readable
-from ..features.audio import as_floats, check_waveform, file_length, read_audio
+from ..exceptions import AudioError
+from ..features.audio import (
+    as_floats,
+    check_waveform,
+    file_header,
+    file_length,
+    file_stamp,
+    read_audio,
+)
 from ..features.text import why_no_lyrics
 from ._docstrings import TEXTS
 
@@ -205,11 +212,9 @@ def _of_track(track: Any, sample_rate: int, offset: float) -> dict[str, Any]:
         if isinstance(track, (str, os.PathLike)):
             stretch = read_audio(track, sample_rate=_SAMPLE_RATE, offset=offset, duration=_SECONDS)
             found: dict[str, Any] = {"duration": file_length(track, sample_rate=1000) / 1000}
-            # Opened here, so that any name of a file will do.
-            with open(track, "rb") as file:
-                info = soundfile.info(file)
-            found["sample rate"] = info.samplerate
-            found |= {"channels": info.channels, "format": info.format}
+            header = file_header(file_stamp(track))
+            found["sample rate"] = header.sample_rate
+            found |= {"channels": header.n_channels, "format": header.format}
         elif isinstance(track, np.ndarray):
             check_waveform(track, "the waveform")
             start = int(offset * sample_rate)
@@ -217,7 +222,7 @@ def _of_track(track: Any, sample_rate: int, offset: float) -> dict[str, Any]:
             found = {"duration": len(track) / sample_rate, "format": "waveform"}
         else:
             return {"audio": "unreadable"}
-    except (OSError, ValueError, RuntimeError):  # AudioError, a name no file has, soundfile's own
+    except AudioError:
         return {"audio": "unreadable"}
     is_silent = not np.any(np.abs(stretch) > _SILENCE)
     return {"audio": "readable", "silence": "silent" if is_silent else "not silent", **found}

@@ -4,14 +4,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_parameter_constraints
 
 from .._docstrings import shared
 from .._inspection import Part, find_embedders
 from .._tables import as_numbers, as_pandas, is_clustered
-from ._clustering import check_predicts
+from ._clustering import predict_clusters
 from ._docstrings import TEXTS
 from .reference_space import ReferenceSpace
 
@@ -32,10 +31,13 @@ def silhouette_scorer(space: Any = "reference") -> Callable[..., float]:
     Returns
     -------
     scorer : callable
-        Called with a fitted estimator that has `predict`, and samples X; y is ignored. It
-        returns the mean silhouette, in [-1, 1], higher is better; 0 if there is only one
-        cluster, or each sample has its own. Samples with a negative label (missing samples, or
-        noise) are left out, and so are those whose features in the space are all NaN.
+        Called with a fitted estimator and samples X; y is ignored. It returns the mean
+        silhouette, in [-1, 1], higher is better; 0 if there is only one cluster, or each sample
+        has its own. Samples with a negative label (missing samples, or noise) are left out, and
+        so are those whose features in the space are all NaN. A clusterer without `predict`
+        (HDBSCAN, AgglomerativeClustering) can be scored on the samples it was fitted to: search
+        with ``cv=`` :class:`~sklearn_music.model_selection.NoSplit`. On others the scorer raises
+        an AttributeError.
 
     Notes
     -----
@@ -64,8 +66,7 @@ def silhouette_scorer(space: Any = "reference") -> Callable[..., float]:
 
 
 def _silhouette(estimator: Any, X: Any, y: Any = None, *, space: Any) -> float:
-    check_predicts(estimator)
-    clusters = np.asarray(estimator.predict(X))
+    clusters = predict_clusters(estimator, X)
     if space is None:
         if isinstance(estimator, Pipeline) and len(estimator) > 1:
             X = as_numbers(estimator[:-1].transform(X))

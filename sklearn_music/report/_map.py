@@ -12,16 +12,22 @@ from numpy.typing import NDArray
 from ..plotting.style import COLORS
 from ._clusters import Clustering, count
 
-# Black can't be seen on a dark page.
+# Of the clusters. Black can't be seen on a dark page.
 _COLORS = [*COLORS[:7], "#808080"]
 # Each marker with the character that looks like it, for the legend.
 _MARKERS = [("circle", "●"), ("triangle", "▲"), ("square", "■"), ("diamond", "◆"), ("plus", "✚")]
+# Of the labels: other colours and markers than those of the clusters, so that nobody takes one for
+# the other. Colour-blind readers can tell them apart, and a white and a dark page both show them.
+_LABEL_COLORS = ["#20b6b6", "#b62020", "#7f0df2", "#7bb96e", "#91465f", "#77a2f8", "#aaaa09"]
+_LABEL_COLORS += ["#6a40bf"]
+_LABEL_MARKERS = [("hex", "⬢"), ("star", "★"), ("inverted_triangle", "▼"), ("square_pin", "✦")]
 _UNKNOWN = ("#b0b0b0", "circle", "●")
 
 # Bokeh writes the values as text. The page's style sheet defines --font.
 _TOOLTIP = """
 <div style="max-width: 22rem; padding: .2rem .3rem; font: 14px/1.4 var(--font, sans-serif)">
-  <strong>@title</strong><br>@cluster<br>
+  <strong>@title</strong>
+  <div style="white-space: pre-line; overflow-wrap: anywhere">@about</div>
   <span style="opacity: .75; overflow-wrap: anywhere">@lyrics</span>
 </div>
 """
@@ -36,8 +42,9 @@ def color(found: Clustering, targets: dict[str, Any]) -> tuple[dict[str, Any], d
     colorings |= {name: (labels, list(count(labels))) for name, labels in targets.items()}
     legends, columns = {}, {}
     for i, (name, (groups, order)) in enumerate(colorings.items()):
+        colors, markers = (_LABEL_COLORS, _LABEL_MARKERS) if i else (_COLORS, _MARKERS)
         looks = {
-            group: (_COLORS[j % len(_COLORS)], *_MARKERS[j // len(_COLORS) % len(_MARKERS)])
+            group: (colors[j % len(colors)], *markers[j // len(colors) % len(markers)])
             for j, group in enumerate(order)
         }
         counts = count(groups)
@@ -53,14 +60,17 @@ def color(found: Clustering, targets: dict[str, Any]) -> tuple[dict[str, Any], d
 def draw(points: NDArray[np.floating], columns: dict[str, list[str]]) -> Any:
     """Return the map as the argument of Bokeh's ``embed_item``.
 
-    A track whose point is NaN is not drawn. The columns are those of `color`, and the texts of the
-    tooltip.
+    A track whose point is NaN is not drawn. The columns are those of `color`. The page's script
+    adds the texts of the tooltip. The page has controls of its own: the buttons of Bokeh's toolbar
+    have no names.
     """
     x, y = np.asarray(points, dtype=np.float32).T
     source = ColumnDataSource({"x": x, "y": y, **columns}, name="tracks")
     plot = figure(
-        tools="pan,wheel_zoom,box_zoom,reset,tap",
-        active_scroll="wheel_zoom",
+        tools="pan,wheel_zoom,tap",
+        # Over the map, the wheel scrolls the page until the reader lets it zoom.
+        active_scroll=None,
+        toolbar_location=None,
         # WebGL pans 5,000 points without a stutter; Bokeh falls back to canvas without it.
         output_backend="webgl",
         sizing_mode="stretch_both",
@@ -71,7 +81,6 @@ def draw(points: NDArray[np.floating], columns: dict[str, list[str]]) -> Any:
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    plot.toolbar.logo = None
     plot.scatter(  # type: ignore[call-arg]  # Bokeh's types don't know every selection_...
         "x",
         "y",
@@ -81,7 +90,7 @@ def draw(points: NDArray[np.floating], columns: dict[str, list[str]]) -> Any:
         marker="marker",
         fill_alpha=0.8,
         line_color="#80808080",
-        nonselection_fill_alpha=0.4,
+        nonselection_fill_alpha=0.5,
         selection_fill_alpha=1.0,
         selection_line_color="#808080",
         selection_line_width=4,

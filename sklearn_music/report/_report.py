@@ -24,18 +24,19 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from .._inspection import fitted_with_labels, is_embedder, iter_estimators
 from .._tables import as_pandas, readable
-from ..exploration.titles import find_titles
 from ..features import SpectrogramExtractor
 from ..metrics.reference_space import score_headings
 from ..plotting import ReconstructionDisplay, TrainingHistoryDisplay
 from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
-from ._clusters import NOISE, check_targets, find_clusters, summarize_clusters
+from ._clusters import NOISE, Clustering, check_targets, find_clusters, summarize_clusters
 from ._media import as_uri, find_sources, shorten
+from ._page import import_page, table_script, write_file
 from ._scores import THIS, choose_features, score
+from ._tracks import as_page_data, find_similar, tabulate_tracks
 
 _N_RECONSTRUCTIONS = 4
-_COLUMNS = ("audio", "lyrics", "title", "track_id", "filename")
+_COLUMNS = ("audio", "lyrics", "title", "track_id", "filename", "artist", "album")
 _CONSTRAINTS = {
     "y": ["array-like", dict, None],
     "title": [str],
@@ -51,9 +52,10 @@ _CONSTRAINTS = {
 class ClusterReport:
     """A page to read and to listen to about the clusters that a fitted pipeline found.
 
-    It holds a map of the tracks, which play on a click; scores next to chance and plain baselines;
-    the name, labels, words, typical tracks and outliers of each cluster; reconstructions; the
-    training; and warnings. It is one file, which needs no network.
+    It holds a map of the tracks, which play on a click, with the songs most like each; a table of
+    all tracks, to search, sort, filter and download; scores next to chance and plain baselines; the
+    name, labels, words, typical tracks and outliers of each cluster; reconstructions; the training;
+    and warnings. It is one file, which needs no network.
 
     Parameters
     ----------
@@ -61,8 +63,8 @@ class ClusterReport:
         A fitted pipeline that takes the table of tracks and ends in a clusterer.
     tracks : DataFrame of length n_tracks
         The tracks. These columns are used if there are any: ``audio`` (paths, or waveforms of
-        shape (n_samples,)), ``lyrics``, and the first of ``title``, ``track_id`` and ``filename``
-        as the name of a track.
+        shape (n_samples,)), ``lyrics``, ``artist``, ``album``, and the first of ``title``,
+        ``track_id`` and ``filename`` as the name of a track.
     y : array-like of shape (n_tracks,), or DataFrame or dict of such, default=None
         Labels, by name, to score the clusters against. None marks a missing label.
     title : str, default="Clusters of tracks"
@@ -90,7 +92,7 @@ class ClusterReport:
     NotFittedError
         If the pipeline isn't fitted.
     ImportError
-        If Bokeh, Jinja or matplotlib is missing. The error says what to install.
+        If Bokeh, itables, Jinja or matplotlib is missing. The error says what to install.
     ValueError
         If the pipeline doesn't end in a clusterer, or the labels don't fit the tracks.
 
@@ -103,7 +105,8 @@ class ClusterReport:
     -----
     The name, words, typical tracks and outliers of a cluster are those of
     `sklearn_music.exploration.describe_clusters`. The map is by t-SNE
-    [1]_: close tracks are similar, but large distances mean little.
+    [1]_: close tracks are similar, but large distances mean little. Similar songs are those of
+    `sklearn_music.exploration.similar_tracks`, in the latent space itself.
 
     A track has no cluster if it has no latent vector (neither readable audio nor lyrics, for
     example), or one with NaN or infinity. It is listed with the reason, and not on the map. In the
@@ -164,7 +167,7 @@ class ClusterReport:
         validate_parameter_constraints(_CONSTRAINTS, vars(self), type(self).__name__)
         _check_pipeline(pipeline)
         _check_table(self.tracks)
-        _import_page()
+        import_page()
         import_pyplot()
         self._targets = check_targets(y, len(self.tracks))
 
@@ -181,49 +184,95 @@ class ClusterReport:
         path : Path
             The file.
         """
-        path = Path(path)
-        page = self._page
-        # Under another name at first, so that no reader finds half of a page.
-        unfinished = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        try:
-            unfinished.write_text(page, encoding="utf-8")
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
+        return write_file(path, self._page)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of all tracks with their clusters, as the page shows it.
+
+        Returns
+        -------
+        frame : DataFrame of length n_tracks
+            One row per track, with the index of `tracks`. Columns: ``title``; ``artist`` and
+            ``album``, if the tracks have them; ``cluster``, its number, or -1; ``name``, that of
+            the cluster; the labels, by name; ``distance``, the Euclidean distance to the mean of
+            the track's cluster in the latent space; ``reason``, why a track has no cluster; and
+            ``audio``, the path, if there is audio. A label with the name of another column is
+            called ``label <name>``.
+
+        See Also
+        --------
+        to_csv : Writes this table.
+        sklearn_music.exploration.describe_clusters : A table of the clusters.
+        """
+        return self._frame.copy()
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table of all tracks with their clusters as comma-separated values.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file, which is replaced if it exists.
+
+        Returns
+        -------
+        path : Path
+            The file, in UTF-8 with a byte order mark, so that spreadsheets read all scripts.
+
+        See Also
+        --------
+        to_frame : Returns this table.
+        """
+        text = self._frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        return write_file(path, readable("\ufeff" + text))
 
     def _repr_html_(self) -> str:
         """Return the page in a frame of its own, for a notebook."""
         title = html.escape(readable(self.title))
         return (
             f'<iframe srcdoc="{html.escape(self._page)}" title="{title}" '
-            'sandbox="allow-scripts" style="width: 100%; height: 800px; border: 0"></iframe>'
+            'sandbox="allow-scripts allow-downloads" '
+            'style="width: 100%; height: 800px; border: 0"></iframe>'
         )
 
     @cached_property
+    def _extractor(self) -> SpectrogramExtractor:
+        parts = (part.estimator for part in iter_estimators(self.pipeline))
+        extractors = (part for part in parts if isinstance(part, SpectrogramExtractor))
+        return next(extractors, SpectrogramExtractor())
+
+    @cached_property
+    def _found(self) -> Clustering:
+        return find_clusters(self.pipeline, self.tracks, self._extractor)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return tabulate_tracks(self._found, self.tracks, self._targets)
+
+    @cached_property
     def _page(self) -> str:
-        environment, _map = _import_page()
-        tracks, targets = self.tracks, self._targets
+        environment, _map = import_page()
+        tracks, targets, found, extractor = self.tracks, self._targets, self._found, self._extractor
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=2).tolist()
-        parts = [part.estimator for part in iter_estimators(self.pipeline)]
-        extractors = (part for part in parts if isinstance(part, SpectrogramExtractor))
-        extractor = next(extractors, SpectrogramExtractor())
-        embedders = [part for part in parts if is_embedder(part)]
-        found = find_clusters(self.pipeline, tracks, extractor)
+        embedders = [
+            part.estimator for part in iter_estimators(self.pipeline) if is_embedder(part.estimator)
+        ]
         clusters, about_words = summarize_clusters(found, tracks, targets)
         plain = choose_features(tracks, extractor, self.features) if targets else (None, "")
         kwargs = {"n_seeds": self.n_seeds, "random_state": seeds[0]}
         scores, about_scores = score(self.pipeline[:-1], found, tracks, targets, plain[0], **kwargs)
-        titles = find_titles(tracks)
-        sources, about_audio = self._find_sources(titles, clusters, extractor)
-        columns = {
-            "title": titles,
-            "cluster": [name or "no cluster" for name in found.names],
-            "lyrics": [shorten(text) for text in tracks.get("lyrics", [None] * len(tracks))],
-            "audio": sources,
-        }
         legends, colors = _map.color(found, targets)
+        titles = self._frame["title"].tolist()
+        sources, about_audio = self._find_sources(titles, clusters, extractor)
+        data = as_page_data(
+            self._frame,
+            found,
+            lyrics=[shorten(text) for text in tracks.get("lyrics", [""] * len(tracks))],
+            sources=sources,
+            similar=find_similar(found, tracks),
+            legend=legends["cluster"],
+        )
         points = np.full((len(tracks), 2), np.nan)
         _, points[found.present] = project(found.Z[found.present], seeds[1])
         notes = [*_about_training(self.pipeline, embedders), *about_scores, *found.notes]
@@ -232,7 +281,9 @@ class ClusterReport:
             version=__version__,
             nonce=secrets.token_urlsafe(16),
             bokeh=_map.scripts(),
-            map=_map.draw(points, columns | colors),
+            table_script=table_script(),
+            map=_map.draw(points, colors),
+            data=data,
             notes=[*notes, *about_words, *about_audio],
             titles=titles,
             has_audio=any(sources),
@@ -300,29 +351,6 @@ def _check_pipeline(pipeline):
     if len(pipeline) < 2 or not (hasattr(last, "predict") or hasattr(last, "fit_predict")):
         raise ValueError(f"Got a Pipeline that is {pipeline!r}, {expected}, such as KMeans.")
     check_is_fitted(pipeline)
-
-
-def _import_page():
-    """Return the environment of the page's template and the module that draws the map."""
-    try:
-        import jinja2
-
-        from . import _map
-    except ImportError as error:
-        raise ImportError(
-            "The report needs Bokeh, Jinja and matplotlib. Install them with: "
-            'pip install "sklearn-music[report]"'
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    # Bangla as it is has half the length of its escapes.
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    return environment, _map
 
 
 def _check_table(tracks):

@@ -39,7 +39,7 @@ def test_one_row_per_cluster_and_one_for_the_tracks_without(tracks):
     assert table["share"].tolist() == pytest.approx([4 / 9, 4 / 9, 1 / 9])
     assert table["name"].tolist() == ["boat, river", "ash, smoke, burns", "No cluster"]
     assert table["typical"].tolist() == [["c", "b"], ["g", "f"], []]
-    assert table["outliers"].tolist() == [["d"], ["h"], []]
+    assert table["outliers"].tolist() == [[], [], []]  # too few tracks to tell
     assert table["genre"].tolist() == ["folk", "rock", "rock"]
     assert table["genre_share"].tolist() == pytest.approx([2 / 3, 1, 1])
 
@@ -124,7 +124,7 @@ def test_clusters_of_a_fitted_pipeline(tracks):
     table = describe_clusters(pipe, tracks)
     assert sorted(table["size"]) == [4, 5]
     typical = dict(zip(table["size"], table["typical"], strict=True))
-    assert typical[4] == ["c", "b", "a"]
+    assert typical[4] == ["c", "b"]
     without_predict = make_pipeline(columns, DBSCAN(eps=1.5, min_samples=3)).fit(tracks)
     table = describe_clusters(without_predict, tracks)
     assert table["name"].tolist()[-1] == "No cluster"
@@ -151,9 +151,23 @@ def test_a_track_that_cannot_be_read_is_in_no_cluster():
 def test_a_song_is_listed_once():
     tracks = pd.DataFrame({"title": ["Intro", "INTRO", "Intro", None, None]})
     tracks["artist"] = ["A", "a", "B", None, None]
-    Z = np.zeros((5, 2))
-    (typical,) = describe_clusters([0] * 5, tracks, embedding=Z, n_typical=9)["typical"]
-    assert typical == ["Intro", "Intro", "track 3", "track 4"]
+    tracks = pd.concat([tracks, tracks.tail(2).assign(title=["x", "y"])], ignore_index=True)
+    Z = np.zeros((7, 2))
+    (typical,) = describe_clusters([0] * 7, tracks, embedding=Z, n_typical=9)["typical"]
+    assert typical == ["Intro", "Intro", "track 3"]  # half of six songs
+
+
+def test_an_outlier_is_far_from_its_cluster_and_never_typical():
+    positions = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 60, -40], dtype=float)
+    tracks = pd.DataFrame({"title": [f"{x:g}" for x in positions]})
+    (row,) = describe_clusters([0] * 11, tracks, embedding=positions[:, None]).itertuples()
+    assert row.typical == ["5", "6", "4"]
+    assert row.outliers == ["60", "-40"]
+    even = describe_clusters([0] * 9, tracks[:9], embedding=positions[:9, None], n_typical=9)
+    assert even["outliers"].tolist() == [[]]
+    assert len(even["typical"][0]) == 4
+    alone = describe_clusters([0], tracks[:1], embedding=positions[:1, None])
+    assert alone["typical"].tolist() == [["0"]]
 
 
 def test_latent_vectors_and_tables_of_any_kind(tracks):

@@ -17,7 +17,8 @@ import soundfile
 from sklearn_music import AudioEncoder, SpectrogramExtractor
 from sklearn_music.exceptions import AudioError
 from sklearn_music.features._containers import _id3_size, _mpeg_frames
-from sklearn_music.features.audio import _QUIET, _c_stderr, as_floats, file_length, read_audio
+from sklearn_music.features._quiet import QUIET, c_stderr
+from sklearn_music.features.audio import as_floats, file_length, read_audio
 from sklearn_music.report._media import embed
 
 RATE = 22050
@@ -522,7 +523,7 @@ def test_an_mp3_file_without_a_frame_is_called_that(tmp_path):
     assert "does not exist" not in str(info.value)
 
 
-@pytest.mark.skipif(_c_stderr()[0] is None, reason="C's stderr can't be set here")
+@pytest.mark.skipif(c_stderr()[0] is None, reason="C's stderr can't be set here")
 def test_libmpg123_is_silent_and_python_is_not(tmp_path):
     data = write(tmp_path / "a.mp3", bitrate_mode="VARIABLE")
     path = tmp_path / "b.mp3"
@@ -553,11 +554,11 @@ def test_libmpg123_is_silent_and_python_is_not(tmp_path):
     assert "MPEG" not in text
 
 
-@pytest.mark.skipif(_c_stderr()[0] is None, reason="C's stderr can't be set here")
+@pytest.mark.skipif(c_stderr()[0] is None, reason="C's stderr can't be set here")
 def test_c_gets_its_stderr_back(tmp_path):
-    stream, _ = _c_stderr()
+    stream, _ = c_stderr()
     before = stream.value
-    with _QUIET, _QUIET:
+    with QUIET, QUIET:
         assert stream.value != before
     assert stream.value == before
     with pytest.raises(AudioError):

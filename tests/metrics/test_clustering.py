@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import DBSCAN, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.metrics import make_scorer
+from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_music._tables import as_labels, is_clustered
 from sklearn_music.exceptions import LabelLeakageWarning
@@ -19,6 +20,7 @@ from sklearn_music.metrics import (
     clustering_accuracy_score,
     purity_score,
 )
+from sklearn_music.model_selection import NoSplit
 
 labels = st.lists(st.sampled_from(["rock", "folk", "গান"]), min_size=1, max_size=30)
 
@@ -121,15 +123,25 @@ def test_one_cluster_and_one_class_have_defined_scores(blobs):
 
 
 @pytest.mark.parametrize("estimator", [DBSCAN(), Pipeline([("cluster", DBSCAN())])])
-def test_a_clusterer_without_predict_is_a_clear_error(blobs, estimator):
+def test_a_clusterer_without_predict_has_no_clusters_of_other_samples(blobs, estimator):
     X, y = blobs
-    with pytest.raises(AttributeError, match="DBSCAN has no predict"):
-        CLUSTERING_SCORERS["ari"](estimator.fit(X), X, y)
+    with pytest.raises(AttributeError, match=r"DBSCAN has no predict.*cv=NoSplit\(\)"):
+        CLUSTERING_SCORERS["ari"](estimator.fit(X), X[:80], y[:80])
     with pytest.raises(AttributeError, match="DBSCAN has no predict"):
         cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS, error_score="raise")
     with pytest.warns(UserWarning, match="DBSCAN has no predict"):
         scores = cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS)
     assert np.isnan(scores["test_ari"]).all()
+
+
+@pytest.mark.parametrize("clusterer", [HDBSCAN(copy=True), AgglomerativeClustering(3)])
+def test_a_clusterer_without_predict_is_scored_by_the_samples_of_its_fit(blobs, clusterer):
+    X, y = blobs
+    estimator = Pipeline([("scale", StandardScaler()), ("cluster", clusterer)])
+    scores = cross_validate(estimator, X, y, scoring=CLUSTERING_SCORERS, cv=NoSplit())
+    labels = estimator.fit(X)[-1].labels_
+    assert scores["test_ari"] == [adjusted_rand_score(y, labels)]
+    assert scores["test_purity"] == [purity_score(y, labels)]
 
 
 def test_no_labels_is_a_clear_error(blobs):

@@ -84,12 +84,53 @@ def test_silhouettes_that_are_not_defined(blobs):
     scorer = silhouette_scorer()
     assert scorer(KMeans(1).fit(X), X) == 0
     assert scorer(KMeans(20, n_init=1).fit(X[:20]), X[:20]) == 0
-    with pytest.raises(AttributeError, match="DBSCAN has no predict"):
-        scorer(DBSCAN().fit(X), X)
     with pytest.raises(ValueError, match=r"neither a table of numbers .* as space of"):
         scorer(_Any().fit(None), pd.Series(["la la", "na na"]))
     with pytest.raises(ValueError, match="'space' parameter"):
         silhouette_scorer("typo")
+
+
+@pytest.mark.parametrize(
+    "clusterer",
+    [
+        HDBSCAN(min_cluster_size=5, copy=True),
+        AgglomerativeClustering(3),
+        SkipMissing(AgglomerativeClustering(4)),
+    ],
+)
+def test_silhouettes_of_a_clusterer_without_predict(blobs, clusterer):
+    X, _ = blobs
+    pipe = make_pipeline(PCA(2), clusterer)
+    scores = cross_validate(pipe, X, scoring=silhouette_scorer("passthrough"), cv=NoSplit())
+    labels = pipe.fit(X)[-1].labels_
+    in_cluster = labels >= 0
+    expected = silhouette_score(X[in_cluster], labels[in_cluster])
+    assert scores["test_score"] == pytest.approx([expected], abs=1e-5)
+
+
+def test_a_clusterer_without_predict_knows_the_samples_of_its_fit_only(blobs):
+    X, _ = blobs
+    # In another order, so that the groups of the two halves differ.
+    X = np.random.default_rng(0).permutation(X)
+    for clusterer in (AgglomerativeClustering(3), make_pipeline(AgglomerativeClustering(3))):
+        fitted = clusterer.fit(X[:45])
+        for others in (X[:44], X[45:]):
+            with pytest.raises(AttributeError, match=r"Agglomerative.* has no predict.*cv="):
+                silhouette_scorer()(fitted, others)
+    with pytest.raises(AttributeError, match="PCA has no predict"):
+        silhouette_scorer()(PCA().fit(X), X)
+    search = GridSearchCV(
+        AgglomerativeClustering(), {"n_clusters": [2, 3]}, scoring=silhouette_scorer(), cv=NoSplit()
+    )
+    assert search.fit(X).best_params_ == {"n_clusters": 3}
+
+
+def test_silhouettes_leave_out_what_is_missing_for_hdbscan(blobs):
+    X, _ = blobs
+    some = np.vstack([X, np.full((5, 10), np.nan)])
+    hdbscan = HDBSCAN(min_cluster_size=5, copy=True)
+    scores = [silhouette_scorer("passthrough")(hdbscan.fit(Z), Z) for Z in (X, some)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
 class _Any(KMeans):

@@ -35,6 +35,7 @@ from sklearn_music.plotting import (
     ClusterCompositionDisplay,
     LatentSpaceDisplay,
     LatentTraversalDisplay,
+    NClustersDisplay,
     ReconstructionDisplay,
     TrainingHistoryDisplay,
 )
@@ -44,6 +45,20 @@ HISTORY = [
     {"epoch": epoch, "train_loss": 9.0, "reconstruction": 8.0, "kl": 1.0, "active_units": 2}
     for epoch in (1, 2)
 ]
+CRITERIA = pd.DataFrame(
+    [[2, 0.3, 0.9, 50.0, 1.0, -9.0, 0.5], [3, 0.2, float("nan"), 40.0, 2.0, -8.0, 0.4]],
+    columns=pd.Index(
+        [
+            "n_clusters",
+            "silhouette",
+            "stability",
+            "calinski_harabasz",
+            "davies_bouldin",
+            "bic",
+            "gap",
+        ]
+    ),
+)
 IMAGE = (16, 44)
 
 
@@ -71,6 +86,7 @@ DISPLAYS = {
     "LatentTraversalDisplay": Entry(
         lambda _: LatentTraversalDisplay(np.ones((2, 3, 4, 5)), [0, 1], [-1, 0, 1]), 6, False
     ),
+    "NClustersDisplay": Entry(lambda _: NClustersDisplay(CRITERIA, 3, {"bic": 2}), 6, False),
     "ReconstructionDisplay": Entry(
         lambda labels: ReconstructionDisplay(IMAGES, IMAGES, names=labels[:3]), 9, True
     ),

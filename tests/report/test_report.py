@@ -2,9 +2,7 @@ import base64
 import builtins
 import html
 import io
-import json
 import re
-import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,9 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from chromium import DRAWN, complaints, hover, open_page, played_by, requests, wait
 from scipy import sparse
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -39,22 +36,6 @@ from sklearn_music.report._media import embed
 SCRIPT = "<script>alert(1)</script>"
 MARKUP = '</script><img src="x" onerror="alert(2)">{{ 7 * 7 }}'
 BANGLA = "ভৌতিক গল্প"
-
-# The place of a track on the screen.
-PLACE = """
-const [root] = Bokeh.index.roots, { left, top } = root.el.getBoundingClientRect();
-const { x, y } = Bokeh.documents.at(-1).get_model_by_name("tracks").data;
-const { x_scale, y_scale } = root.frame;
-return [left + x_scale.compute(x[arguments[0]]), top + y_scale.compute(y[arguments[0]])];
-"""
-# The titles in the tooltips: Bokeh draws into shadow roots, within one another.
-TOOLTIPS = """
-const all = (node) => [node, ...[...node.children].flatMap(all),
-                       ...(node.shadowRoot ? [...node.shadowRoot.children].flatMap(all) : [])];
-return all(document.body).filter((node) => node.localName === "strong")
-  .map((node) => node.textContent);
-"""
-DRAWN = "return Boolean(window.Bokeh && Bokeh.index.roots.length && Bokeh.documents.at(-1).is_idle)"
 
 
 @pytest.fixture(scope="module")
@@ -91,76 +72,6 @@ def pipe(tracks):
 def path(pipe, tracks, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     return ClusterReport(pipe, tracks, tracks[["genre", "language"]]).to_html(path)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "enable-unsafe-swiftshader",  # WebGL without a GPU
-        "disable-dev-shm-usage",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "window-size=1200,1000",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
-
-
-def wait(browser, script, *args):
-    """Wait until a script returns something true, and return that."""
-    return WebDriverWait(browser, 30).until(lambda browser: browser.execute_script(script, *args))
-
-
-def open_page(browser, path):
-    browser.get_log("performance")
-    browser.get_log("browser")
-    browser.get(path.as_uri())
-    wait(browser, DRAWN)
-
-
-def hover(browser, row):
-    browser.execute_script("document.getElementById('map').scrollIntoView({block: 'center'})")
-    x, y = browser.execute_script(PLACE, row)
-    actions = ActionChains(browser)
-    actions.w3c_actions.pointer_action.move_to_location(round(x), round(y))
-    actions.perform()
-    return wait(browser, f"const found = (() => {{{TOOLTIPS}}})(); return found.length && found")
-
-
-def played_by(browser):
-    """Return what the audio element plays, once it can."""
-    audio = browser.find_element(By.ID, "audio")
-    return wait(browser, "const [a] = arguments; return a.readyState >= 2 && a.src", audio)
-
-
-def complaints(browser):
-    return [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]
-
-
-def requests(browser):
-    """Return the addresses that the page asked for, cut short."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [
-        message["params"]["request"]["url"][:200]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-        and not message["params"]["documentURL"].startswith("chrome")
-    ]
 
 
 @pytest.mark.parametrize(("row", "title"), [(0, SCRIPT), (1, MARKUP), (2, BANGLA)])
@@ -384,7 +295,7 @@ def test_what_cannot_be_reported_is_a_clear_error(pipe, tracks):
         ClusterReport(fitted, numbers, [0, 1])._repr_html_()
 
 
-@pytest.mark.parametrize("package", ["jinja2", "bokeh", "matplotlib"])
+@pytest.mark.parametrize("package", ["jinja2", "bokeh", "itables", "matplotlib"])
 def test_without_its_packages_the_error_says_what_to_install(pipe, tracks, monkeypatch, package):
     real_import = builtins.__import__
 

@@ -1,0 +1,52 @@
+Bokeh.embed.embed_item(JSON.parse(element("item").textContent), "map").then(() => {
+  const points = Bokeh.documents.at(-1).get_model_by_name("tracks");
+  const [view] = Bokeh.index.roots;
+  const plot = view.model;
+  const rows = [...data.rows.keys()];
+  points.data.title = rows.map((row) => cell(row, "title"));
+  points.data.about = rows.map((row) => [cell(row, "artist"), cluster(row), ...labels(row)]
+    .filter(Boolean).join("\n"));
+  points.data.lyrics = data.lyrics;
+
+  highlighters.push((row) => {
+    const indices = row === null ? [] : [row];
+    if (String(points.selected.indices) !== String(indices)) points.selected.indices = indices;
+  });
+
+  // A click on a point selects it, a second one or a click beside all points does the opposite.
+  points.selected.properties.indices.change.connect(() => {
+    const [row] = points.selected.indices;
+    if (row === undefined) close();
+    else if (row !== selected) select(row);
+  });
+
+  element("coloring")?.addEventListener("change", ({ target }) => {
+    for (const name of ["color", "marker"]) {
+      points.data[name] = points.data[`${name}_${target.value}`];
+    }
+    points.change.emit();
+    for (const legend of document.querySelectorAll(".legend")) {
+      legend.hidden = legend.dataset.coloring !== target.value;
+    }
+  });
+
+  const wheel = plot.toolbar.tools.find((tool) => tool.type === "WheelZoomTool");
+  element("wheel").addEventListener("change", ({ target }) => {
+    wheel.active = target.checked;
+  });
+
+  const ranges = [plot.x_range, plot.y_range];
+  function zoom(factor) {
+    for (const range of ranges) {
+      const middle = (range.start + range.end) / 2;
+      const half = (range.end - range.start) / 2 * factor;
+      range.setv({ start: middle - half, end: middle + half });
+    }
+  }
+  element("zoom-in").addEventListener("click", () => zoom(1 / 1.5));
+  element("zoom-out").addEventListener("click", () => zoom(1.5));
+  element("whole-map").addEventListener("click", () => {
+    for (const range of ranges) range.reset();
+  });
+  document.documentElement.dataset.ready = "";
+});
