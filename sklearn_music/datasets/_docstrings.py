@@ -33,7 +33,7 @@ unreadable : {"raise", "drop"}, default=None
     folder, it drops those that are empty or can't be opened, with a warning.
 n_jobs : int, default=None
     Number of files that are decoded at a time, in threads, if `unreadable` is not None, or of
-    which the tags are read at a time, if `table` is a folder. None: 1, and 8 for tags.
+    which the tags are read at a time, if `table` is a folder. None: 1, and 4 for tags.
 """,
     "tracks": """
 tracks : DataFrame

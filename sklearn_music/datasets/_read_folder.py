@@ -22,7 +22,7 @@ _SKIPPED = frozenset({"__MACOSX", "$RECYCLE.BIN", "#recycle", "@eaDir", "@Recycl
 _LYRICS_SUFFIXES = (".lrc", ".txt")
 _TABLE_SUFFIXES = (".csv", ".tsv")
 # Reading headers is waiting for the disk, so that more threads than CPUs help.
-_N_THREADS = 8
+_N_THREADS = 4
 _BATCH = 64
 
 

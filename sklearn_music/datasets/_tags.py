@@ -27,6 +27,13 @@ _SOUNDFILE = _OGG | set(".aif .aifc .aiff .au .caf .flac .rf64 .snd .w64 .wav .w
 _MOST_READS = 20_000
 _LONGEST_TEXT = 1_000
 _LYRICS = ("lyrics", "unsyncedlyrics", "unsynced lyrics", "uslt", "syncedlyrics")
+# No playlists and the like, which make FFmpeg open other files. No mp3: FFmpeg takes nearly
+# anything for that in the end, and looks through the whole file for it.
+_PYAV = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "aac,ac3,aiff,ape,asf,au,caf,dsf,eac3,flac,matroska,webm,mov,mpc,mpc8,"
+    "ogg,tta,w64,wav,wv",
+}
 _CONTROL = re.compile(r"[\x01-\x1f\x7f\ufeff]+")
 
 Tags = dict[str, Any]
@@ -112,8 +119,8 @@ def _by_soundfile(path: str) -> Tags:
 def _by_pyav(path: str) -> Tags:
     import av
 
-    # An open file: FFmpeg takes some names for addresses.
-    with open(path, "rb") as file, av.open(file, metadata_errors="replace") as container:
+    # As a file: FFmpeg takes some names for addresses.
+    with av.open(f"file:{path}", metadata_errors="replace", container_options=_PYAV) as container:
         stream = container.streams.audio[0]
         tags = {**stream.metadata, **container.metadata}
         tags = {name.lower(): text for name, text in tags.items()}
