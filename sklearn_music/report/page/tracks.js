@@ -1,4 +1,9 @@
-const escaped = jQuery.fn.dataTable.util.escapeHtml;
+const { escapeHtml, diacritics } = jQuery.fn.dataTable.util;
+
+// DataTables reads what it searches as HTML, and compares it with letters taken apart.
+function searchable(text) {
+  return escapeHtml(diacritics(String(text)));
+}
 
 const digits = new Intl.NumberFormat("en", {
   minimumSignificantDigits: 3, maximumSignificantDigits: 3, useGrouping: false,
@@ -30,7 +35,7 @@ function render(name) {
     if (type === "export") return value;
     if (name === "name") {
       if (type === "sort" || type === "type") return data.groups[row];
-      if (type !== "display") return cluster(row);
+      if (type === "filter") return searchable(cluster(row));
       const [group, color, , symbol] = data.legend[data.groups[row]];
       const mark = document.createElement("span");
       mark.style.color = color;
@@ -45,8 +50,8 @@ function render(name) {
       return value === null ? "" : digits.format(value);
     }
     if (type === "sort" || type === "type") return rank(name, row);
-    if (type !== "display") return value ?? "";
-    return name === "title" ? titleButton(row) : escaped(String(value ?? ""));
+    if (type === "filter") return searchable(value ?? "");
+    return name === "title" ? titleButton(row) : escapeHtml(String(value ?? ""));
   };
 }
 
