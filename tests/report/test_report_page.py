@@ -168,7 +168,7 @@ def test_search_filter_sort_and_pages(page, report):
 
     search = find(page, ".dt-search input")
     assert search.accessible_name == "Search"
-    for text, titles in [("ভৌতিক", [BANGLA]), ("artist 7", ["Song 7"]), ("=1", ["=1+1"])]:
+    for text, titles in [("ভৌতিক", [BANGLA]), ('"artist 7"', ["Song 7"]), ("=1", ["=1+1"])]:
         search.clear()
         search.send_keys(text)
         assert shown(page) == titles
@@ -239,7 +239,7 @@ def test_the_download_is_the_table(page, report, tmp_path):
     assert file.read_bytes().startswith(b"\xef\xbb\xbf")
     assert read_csv(file) == read_csv(report.to_csv(tmp_path / "expected.csv"))
     file.unlink()
-    find(page, ".dt-search input").send_keys("song 1")
+    find(page, ".dt-search input").send_keys('"song 1"')
     rows = read_csv(download(page, tmp_path))
     assert [row[0] for row in rows[1:]] == [f"Song {i}" for i in range(10, 20)]
 
@@ -319,6 +319,7 @@ LABELLED = "button, input, select, a[href], audio, [role=button]"
 
 
 def test_tab_reaches_all_and_shows_where_it_is(page):
+    find(page, ".dt-search input").send_keys("lines")
     find(page, "#tracks tbody .track").send_keys(Keys.ENTER)
     page.execute_script("document.activeElement.blur(); getSelection().empty(); scrollTo(0, 0)")
     page.execute_script("document.body.tabIndex = -1; document.body.focus()")
@@ -334,7 +335,8 @@ def test_tab_reaches_all_and_shows_where_it_is(page):
         reached += [at] if at not in reached else []
         if not at.accessible_name and at.tag_name != "audio":
             unnamed.append(at.get_attribute("outerHTML")[:200])
-        if style == "none" or width == "0px":
+        # The browser's own controls show it themselves.
+        if at.tag_name != "audio" and (style == "none" or width == "0px"):
             unseen.append(at.get_attribute("outerHTML")[:200])
     assert unnamed == []
     assert unseen == []
@@ -402,8 +404,8 @@ def test_a_second_click_or_one_beside_the_points_clears_the_selection(page):
     assert not find(page, "#player").is_displayed()
     click(NOISE, [NOISE])
     x, y = page.execute_script("""
-      const { left, top } = document.getElementById("map").getBoundingClientRect();
-      return [left + 3, top + 3];
+      const [root] = Bokeh.index.roots, { left, top } = root.el.getBoundingClientRect();
+      return [left + root.frame.bbox.left + 9, top + root.frame.bbox.top + 9];
     """)
     actions = ActionChains(page)
     actions.w3c_actions.pointer_action.move_to_location(round(x), round(y)).click()

@@ -74,7 +74,7 @@ const tracksTable = jQuery("#tracks").DataTable({
   autoWidth: false,
   pageLength: 25,
   // Browsers take seconds to lay out thousands of rows.
-  lengthMenu: data.rows.length > 1000 ? [25, 100, 500] : [25, 100, { label: "all", value: -1 }],
+  lengthMenu: data.rows.length > 1000 ? [25, 100, 500] : [25, 100, -1],
   layout: {
     topStart: ["search", () => filter],
     topEnd: "buttons",
@@ -86,6 +86,7 @@ const tracksTable = jQuery("#tracks").DataTable({
     text: "Download as CSV",
     filename: "tracks",
     bom: true,
+    footer: false,
     charset: "utf-8",
     exportOptions: {
       orthogonal: "export",
@@ -95,6 +96,7 @@ const tracksTable = jQuery("#tracks").DataTable({
   language: {
     search: "Search",
     lengthMenu: "_MENU_ tracks a page",
+    lengthLabels: { "-1": "all" },
     info: "_START_ to _END_ of _TOTAL_ tracks",
     infoEmpty: "No tracks",
     infoFiltered: "(of _MAX_)",
