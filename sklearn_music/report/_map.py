@@ -1,5 +1,6 @@
 """The map of the tracks, drawn by Bokeh."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -100,5 +101,9 @@ def draw(points: NDArray[np.floating], columns: dict[str, list[str]]) -> Any:
 
 
 def scripts() -> list[str]:
-    """Return only those of Bokeh's scripts that draw points."""
-    return Resources("inline", components=["bokeh", "bokeh-gl"]).js_raw
+    """Return only those of Bokeh's scripts that draw points, without the addresses of others.
+
+    They are those of formulas and icons, of which the page has none.
+    """
+    raw = Resources("inline", components=["bokeh", "bokeh-gl"]).js_raw
+    return [re.sub(r'"https://cdn\.jsdelivr\.net/[^"]*"', '""', script) for script in raw]

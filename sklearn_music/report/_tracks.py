@@ -94,23 +94,24 @@ def find_similar(found: Clustering, tracks: pd.DataFrame) -> list[list[int]]:
     return similar
 
 
+def _as_json(cell: Any) -> Any:
+    # Six digits are enough, and half as long.
+    return None if pd.isna(cell) else float(f"{cell:.6g}") if isinstance(cell, float) else cell
+
+
 def as_page_data(frame: pd.DataFrame, found: Clustering, **columns: list[Any]) -> dict[str, Any]:
     """Return what the page's scripts have to know of each track, for JSON.
 
     The frame is that of `tabulate_tracks`. The columns are more of each track, by name.
     """
-    cells = frame.astype(object).where(frame.notna(), None)
-    # Six digits are enough, and half as long.
-    cells["distance"] = [
-        None if pd.isna(value) else float(f"{value:.6g}") for value in frame["distance"]
-    ]
     order = {name: i for i, name in enumerate(found.order)}
     names = frame.columns.tolist()
+    lists = [frame[name].tolist() for name in names]
     return {
         "columns": names,
         "hidden": [name for name in _HIDDEN if name in names],
         "labels": names[names.index("name") + 1 : names.index("distance")],
-        "rows": cells.to_numpy(object).tolist(),
+        "rows": [list(map(_as_json, cells)) for cells in zip(*lists, strict=True)],
         # The place of each track's cluster in the legend.
         "groups": [order.get(name, len(order)) for name in found.names],
         **columns,

@@ -7,6 +7,9 @@ Bokeh.embed.embed_item(JSON.parse(element("item").textContent), "map").then(() =
   points.data.about = rows.map((row) => [cell(row, "artist"), cluster(row), ...labels(row)]
     .filter(Boolean).join("\n"));
   points.data.lyrics = data.lyrics;
+  // It is a picture with a text, so that nothing in it takes the focus from the keyboard.
+  view.el.tabIndex = -1;
+  view.canvas_view.events_el.tabIndex = -1;
 
   highlighters.push((row) => {
     const indices = row === null ? [] : [row];
@@ -35,18 +38,16 @@ Bokeh.embed.embed_item(JSON.parse(element("item").textContent), "map").then(() =
     wheel.active = target.checked;
   });
 
-  const ranges = [plot.x_range, plot.y_range];
   function zoom(factor) {
-    for (const range of ranges) {
+    const around = (range) => {
       const middle = (range.start + range.end) / 2;
       const half = (range.end - range.start) / 2 * factor;
-      range.setv({ start: middle - half, end: middle + half });
-    }
+      return new Map([[range, { start: middle - half, end: middle + half }]]);
+    };
+    view.update_range({ xrs: around(plot.x_range), yrs: around(plot.y_range) });
   }
   element("zoom-in").addEventListener("click", () => zoom(1 / 1.5));
   element("zoom-out").addEventListener("click", () => zoom(1.5));
-  element("whole-map").addEventListener("click", () => {
-    for (const range of ranges) range.reset();
-  });
+  element("whole-map").addEventListener("click", () => view.reset_range());
   document.documentElement.dataset.ready = "";
 });

@@ -1,4 +1,9 @@
-const escaped = jQuery.fn.dataTable.util.escapeHtml;
+const { escapeHtml, diacritics } = jQuery.fn.dataTable.util;
+
+// DataTables reads what it searches as HTML, and compares it with letters taken apart.
+function searchable(text) {
+  return escapeHtml(diacritics(String(text)));
+}
 
 const digits = new Intl.NumberFormat("en", {
   minimumSignificantDigits: 3, maximumSignificantDigits: 3, useGrouping: false,
@@ -30,7 +35,7 @@ function render(name) {
     if (type === "export") return value;
     if (name === "name") {
       if (type === "sort" || type === "type") return data.groups[row];
-      if (type !== "display") return cluster(row);
+      if (type === "filter") return searchable(cluster(row));
       const [group, color, , symbol] = data.legend[data.groups[row]];
       const mark = document.createElement("span");
       mark.style.color = color;
@@ -45,8 +50,8 @@ function render(name) {
       return value === null ? "" : digits.format(value);
     }
     if (type === "sort" || type === "type") return rank(name, row);
-    if (type !== "display") return value ?? "";
-    return name === "title" ? titleButton(row) : escaped(String(value ?? ""));
+    if (type === "filter") return searchable(value ?? "");
+    return name === "title" ? titleButton(row) : escapeHtml(String(value ?? ""));
   };
 }
 
@@ -69,7 +74,7 @@ const tracksTable = jQuery("#tracks").DataTable({
   autoWidth: false,
   pageLength: 25,
   // Browsers take seconds to lay out thousands of rows.
-  lengthMenu: data.rows.length > 1000 ? [25, 100, 500] : [25, 100, { label: "all", value: -1 }],
+  lengthMenu: data.rows.length > 1000 ? [25, 100, 500] : [25, 100, -1],
   layout: {
     topStart: ["search", () => filter],
     topEnd: "buttons",
@@ -81,6 +86,7 @@ const tracksTable = jQuery("#tracks").DataTable({
     text: "Download as CSV",
     filename: "tracks",
     bom: true,
+    footer: false,
     charset: "utf-8",
     exportOptions: {
       orthogonal: "export",
@@ -90,6 +96,7 @@ const tracksTable = jQuery("#tracks").DataTable({
   language: {
     search: "Search",
     lengthMenu: "_MENU_ tracks a page",
+    lengthLabels: { "-1": "all" },
     info: "_START_ to _END_ of _TOTAL_ tracks",
     infoEmpty: "No tracks",
     infoFiltered: "(of _MAX_)",
