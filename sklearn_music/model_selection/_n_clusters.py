@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from .._inspection import named_estimators, with_seed
 from .._tables import as_numbers, is_finite
 from ._criteria import Settings, measure, prepare
-from ._rules import RULES, explain
+from ._rules import RULES, explain, separated_and_stable
 
 _CONSTRAINTS = {
     "rule": [StrOptions(set(RULES))],
@@ -60,10 +60,10 @@ class NClustersChoice:
         Why, in one sentence.
     table : DataFrame
         One row per number of clusters. Columns: ``n_clusters``; ``smallest``, the number of tracks
-        in the smallest cluster; ``silhouette``, ``calinski_harabasz`` and ``stability``, the higher
-        the better; ``davies_bouldin`` and ``bic``, the lower the better; ``gap``, the gap
-        statistic, and ``gap_error``, its standard error; and ``inertia``, the sum of the squared
-        distances to the centres.
+        in the smallest cluster; ``auto``, the product of silhouette and stability; ``silhouette``,
+        ``calinski_harabasz`` and ``stability``, the higher the better; ``davies_bouldin`` and
+        ``bic``, the lower the better; ``gap``, the gap statistic, and ``gap_error``, its standard
+        error; and ``inertia``, the sum of the squared distances to the centres.
     by_rule : dict of str to int
         What each rule would choose.
     embedding : ndarray of shape (n_tracks, n_components)
@@ -198,6 +198,7 @@ def choose_n_clusters(
         delayed(measure)(clone(clusterer).set_params(**{name: k}), k, data, settings) for k in tasks
     )
     table = pd.DataFrame(rows)
+    table.insert(2, "auto", separated_and_stable(table))
     by_rule = {each: choose(table) for each, choose in RULES.items()}
     chosen = by_rule[rule]
     return NClustersChoice(chosen, rule, explain(rule, chosen, table), table, by_rule, Z)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-# Two or three clusters divide no collection in a way that is of use.
+# Two or three clusters are stable and well separated in most collections, and of little use.
 _USEFUL = 4
-_STABLE = 0.8
+_STABLE = 0.9
 
 
 def _best(column: str, sign: int) -> Callable[[pd.DataFrame], int]:
@@ -46,7 +46,15 @@ def _elbow(table: pd.DataFrame) -> int:
 
 def _auto(table: pd.DataFrame) -> int:
     useful = table[table["n_clusters"] >= _USEFUL]
-    return _best("silhouette", 1)(useful if len(useful) else table)
+    return _best("auto", 1)(useful if len(useful) else table)
+
+
+def separated_and_stable(table: pd.DataFrame) -> pd.Series:
+    """Return the criterion of "auto": the silhouette times the stability, 0 where it is negative.
+
+    Of two negative silhouettes, the product would prefer that of the less stable clusters.
+    """
+    return table["silhouette"].clip(lower=0) * table["stability"].clip(lower=0)
 
 
 RULES: dict[str, Callable[[pd.DataFrame], int]] = {
@@ -61,7 +69,7 @@ RULES: dict[str, Callable[[pd.DataFrame], int]] = {
 }
 
 _REASONS = {
-    "auto": f"the largest silhouette from {_USEFUL} clusters up",
+    "auto": f"the largest product of silhouette and stability from {_USEFUL} clusters up",
     "silhouette": "the largest silhouette",
     "calinski_harabasz": "the largest Calinski-Harabasz score",
     "davies_bouldin": "the smallest Davies-Bouldin score",

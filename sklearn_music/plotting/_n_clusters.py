@@ -10,14 +10,16 @@ from ._display import Display
 from ._docstrings import TEXTS
 from .style import COLORS
 
-# The columns that are drawn, with the title of each panel.
+# The column of each panel, the rule that goes by it, and the title.
 _PANELS = {
-    "silhouette": "silhouette ↑",
-    "stability": "stability ↑",
-    "calinski_harabasz": "Calinski-Harabasz ↑",
-    "davies_bouldin": "Davies-Bouldin ↓",
-    "bic": "BIC ↓",
-    "gap": "gap statistic ↑",
+    "silhouette": ("silhouette", "silhouette ↑"),
+    "stability": ("stability", "stability ↑"),
+    "auto": ("auto", "silhouette × stability ↑"),
+    "calinski_harabasz": ("calinski_harabasz", "Calinski-Harabasz ↑"),
+    "davies_bouldin": ("davies_bouldin", "Davies-Bouldin ↓"),
+    "bic": ("bic", "BIC ↓"),
+    "gap": ("gap", "gap statistic ↑"),
+    "inertia": ("elbow", "inertia (elbow)"),
 }
 
 
@@ -25,7 +27,7 @@ _PANELS = {
 class NClustersDisplay(Display):
     """The criteria for the number of clusters as curves: silhouette, stability, BIC and others.
 
-    An arrow in each title says whether higher or lower is better. A ring marks the number that the
+    An arrow says whether higher or lower is better. A ring marks the number that the
     rule of this criterion takes, a dashed line the number chosen.
 
     Parameters
@@ -40,8 +42,9 @@ class NClustersDisplay(Display):
     Attributes
     ----------
     {figure}
-    ax_ : ndarray of matplotlib.axes.Axes, shape (2, 3)
-        Silhouette, stability, Calinski-Harabasz; Davies-Bouldin, BIC, gap statistic.
+    ax_ : ndarray of matplotlib.axes.Axes, shape (2, 4)
+        Silhouette, stability, their product, Calinski-Harabasz; Davies-Bouldin, BIC, gap
+        statistic, inertia.
 
     See Also
     --------
@@ -95,7 +98,7 @@ class NClustersDisplay(Display):
             As for `choose_n_clusters`.
         X : array-like or DataFrame of length n_tracks, default=None
             The tracks.
-        ax : array of matplotlib.axes.Axes, shape (2, 3), default=None
+        ax : array of matplotlib.axes.Axes, shape (2, 4), default=None
             Where to draw. None makes a figure.
         **params : dict of str -> object
             Parameters of `choose_n_clusters`.
@@ -128,18 +131,22 @@ class NClustersDisplay(Display):
                 f"Got a table without {', '.join(sorted(missing))}, expected the table of an "
                 "NClustersChoice."
             )
-        self._make_panels(ax, 2, 3, size=(3.2, 2.4))
+        self._make_panels(ax, 2, 4, size=(2.8, 2.4))
         numbers = self.table["n_clusters"].to_numpy()
-        for panel, (column, title) in zip(self.ax_.ravel(), _PANELS.items(), strict=True):
+        for panel, (column, (rule, title)) in zip(self.ax_.flat, _PANELS.items(), strict=True):
             values = self.table[column].to_numpy(dtype=float)
             panel.plot(numbers, values, "o-", ms=3, color=COLORS[0])
-            taken = (self.by_rule or {}).get(column)
-            ring = {"ms": 10, "mfc": "none", "color": COLORS[3]}
-            panel.plot(numbers[numbers == taken], values[numbers == taken], "o", **ring)
+            taken = (self.by_rule or {}).get(rule)
+            if taken is not None:
+                ring = {"ms": 10, "mfc": "none", "color": COLORS[3], "label": "by this criterion"}
+                panel.plot(numbers[numbers == taken], values[numbers == taken], "o", **ring)
             if self.n_clusters is not None:
-                panel.axvline(self.n_clusters, ls="--", lw=1, color="black")
+                label = f"chosen: {self.n_clusters}"
+                panel.axvline(self.n_clusters, ls="--", lw=1, color="black", label=label)
             panel.set(title=title)
             panel.xaxis.get_major_locator().set_params(integer=True)
         for panel in self.ax_[-1]:
             panel.set_xlabel("number of clusters")
+        if self.ax_[0, 0].get_legend_handles_labels()[0]:
+            self.ax_[0, 0].legend(frameon=False, fontsize="small")
         return self

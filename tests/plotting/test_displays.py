@@ -46,18 +46,17 @@ HISTORY = [
     for epoch in (1, 2)
 ]
 CRITERIA = pd.DataFrame(
-    [[2, 0.3, 0.9, 50.0, 1.0, -9.0, 0.5], [3, 0.2, float("nan"), 40.0, 2.0, -8.0, 0.4]],
-    columns=pd.Index(
-        [
-            "n_clusters",
-            "silhouette",
-            "stability",
-            "calinski_harabasz",
-            "davies_bouldin",
-            "bic",
-            "gap",
-        ]
-    ),
+    {
+        "n_clusters": [2, 3],
+        "silhouette": [0.3, 0.2],
+        "stability": [0.9, np.nan],
+        "auto": [0.27, np.nan],
+        "calinski_harabasz": [50.0, 40.0],
+        "davies_bouldin": [1.0, 2.0],
+        "bic": [-9.0, -8.0],
+        "gap": [0.5, 0.4],
+        "inertia": [9.0, 5.0],
+    }
 )
 IMAGE = (16, 44)
 
@@ -86,7 +85,7 @@ DISPLAYS = {
     "LatentTraversalDisplay": Entry(
         lambda _: LatentTraversalDisplay(np.ones((2, 3, 4, 5)), [0, 1], [-1, 0, 1]), 6, False
     ),
-    "NClustersDisplay": Entry(lambda _: NClustersDisplay(CRITERIA, 3, {"bic": 2}), 6, False),
+    "NClustersDisplay": Entry(lambda _: NClustersDisplay(CRITERIA, 3, {"bic": 2}), 8, False),
     "ReconstructionDisplay": Entry(
         lambda labels: ReconstructionDisplay(IMAGES, IMAGES, names=labels[:3]), 9, True
     ),
