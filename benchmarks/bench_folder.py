@@ -2,7 +2,8 @@
 
 The songs are copies of short ones with tags, a sixth each of WAV, FLAC, Ogg Vorbis, Opus and mp3
 with constant and with changing bit rates, ten in each folder. Every second one has a file of
-lyrics. Longer songs take hardly longer: only headers are read. The cache of the file system is warm.
+lyrics. Longer songs take hardly longer: only headers are read. The cache of the file system is
+warm.
 
 Usage: python benchmarks/bench_folder.py [--files 10000] [--jobs 1 2 4 8]
 """
