@@ -296,8 +296,8 @@ def _check_numbers(
     n_clusters: Iterable[int], Z: NDArray[np.float64], subsample: float
 ) -> list[int]:
     """Return the numbers that the tracks allow, sorted."""
-    numbers = sorted({n_clusters} if isinstance(n_clusters, Integral) else set(n_clusters))
-    if not numbers or not all(isinstance(k, Integral) and k >= 2 for k in numbers):
+    tried: list[Any] = [n_clusters] if isinstance(n_clusters, Integral) else list(n_clusters)
+    if not tried or not all(isinstance(k, Integral) and int(k) >= 2 for k in tried):
         raise ValueError(f"Got n_clusters={n_clusters!r}, expected integers from 2 up.")
     n_different = len(np.unique(Z, axis=0))
     if n_different == 1:
@@ -306,7 +306,8 @@ def _check_numbers(
             "If an embedder made them, its posterior may have collapsed; lower its beta."
         )
     most = min(n_different, round(subsample * len(Z)) - 1)
-    possible = [int(k) for k in numbers if k <= most]
+    numbers = sorted({int(k) for k in tried})
+    possible = [k for k in numbers if k <= most]
     if not possible:
         raise ValueError(
             f"Got n_clusters={numbers} for {len(Z)} tracks with {n_different} different latent "
