@@ -19,6 +19,7 @@ import torch
 
 FOLDER = Path(__file__).parent
 COMMANDS = [
+    ["bench_folder.py"],
     ["bench_extraction.py"],
     ["bench_encoder.py"],
     ["bench_training.py", "--rounds", "3"],

@@ -202,6 +202,8 @@ def use(X: Any, y: pd.Series, table: pd.DataFrame, Z: np.ndarray) -> None:
 
     tracks = load_tracks(Path("tracks.csv"), "audio", missing="drop", unreadable=None, n_jobs=2)
     tracks = load_tracks("tracks.csv", unreadable="drop") if len(tracks) else load_tracks(table)
+    tracks = load_tracks("folder", n_jobs=2)
+    tracks = load_tracks("tracks.csv", columns={"lyrics": "Lyrics Text"})
     music = make_music(20, duration=2, directory=Path("audio"), format="flac", random_state=0)
     pipeline = pipelines.make_track_vae_pipeline(3, random_state=0).fit(tracks)
     print(pipeline.predict(music.data), pipeline.fit_predict(tracks))

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from ..datasets import load_tracks
 from ..exploration import similar_tracks
 from ..features import SpectrogramExtractor
+from ..metrics import format_comparison
 from ..metrics.reference_space import pooled_mfccs
 from ..model_selection import NClustersChoice, choose_n_clusters
 from ..report import ClusterReport
@@ -54,7 +55,7 @@ def cluster(arguments: argparse.Namespace) -> None:
         choice = choose_n_clusters(Z, clusterer=pipe[-1].estimator, random_state=arguments.seed)
         size = "n_components" if arguments.clusterer == "gmm" else "n_clusters"
         pipe.set_params(**{f"cluster__estimator__{size}": choice.n_clusters})
-        say(f"{choice.n_clusters} clusters: {choice.reason}")
+        say(choice.reason)
         settings |= {"n_clusters": choice.n_clusters, "reason": choice.reason}
         results.write_curve(choice.table)
     pipe[-1].fit_predict(Z)
@@ -74,6 +75,8 @@ def cluster(arguments: argparse.Namespace) -> None:
     say(f"Writing {results.report} ...")
     report.to_html(results.report)
     summarize(report.describe(), say)
+    if arguments.labels:
+        say(f"\n{format_comparison(report.scores())}")
     list_left_out(written, say)
     say(f"\nWritten to {results.folder}:")
     for path, what in (

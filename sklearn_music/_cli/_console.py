@@ -40,7 +40,7 @@ def describe_tracks(tracks: pd.DataFrame, lost: dict[str, str], say: Say) -> Non
     ]
     say(f"  known: {', '.join(known)}")
     if lost:
-        say(f"  {len(lost)} more files can't be used: they are listed at the end")
+        say(f"  can't be used: {len(lost)} more, listed at the end")
 
 
 def summarize(clusters: pd.DataFrame, say: Say) -> None:

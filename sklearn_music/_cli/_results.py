@@ -3,6 +3,7 @@
 import os
 import platform
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
@@ -81,7 +82,8 @@ class Results:
         before = {id(part): (part, part.memory) for part in _extractors(pipe)}
         set_running(pipe, memory=None)  # a path of this machine
         try:
-            path, content = self.folder / "pipeline.skops", skops.io.dumps(pipe)
+            path = self.folder / "pipeline.skops"
+            content = skops.io.dumps(pipe, compression=zipfile.ZIP_DEFLATED)
             if _others(skops.io.get_untrusted_types(data=content)):
                 path = path.with_suffix(".joblib")
                 unfinished = self.folder / ".pipeline.tmp"

@@ -101,7 +101,7 @@ def choose_n_clusters(
     rule: str = "auto",
     n_seeds: int = 10,
     subsample: float = 0.8,
-    max_tracks: int | None = 2000,
+    max_tracks: int | None = 1000,
     random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -132,7 +132,7 @@ def choose_n_clusters(
         Number of fits for each stability.
     subsample : float, default=0.8
         Share of the tracks in each of them.
-    max_tracks : int, default=2000
+    max_tracks : int, default=1000
         Of more tracks, a random part of this size is clustered. None is all.
     random_state : int, RandomState instance or None, default=0
         Determines every random step of the choice, and those of the estimator that have no random
@@ -162,13 +162,31 @@ def choose_n_clusters(
     -----
     The rules:
 
-    - ``"auto"``: the largest silhouette from four clusters up.
+    - ``"auto"``: the largest product of silhouette and stability from four clusters up. Clusters
+      should be separate, and come out again from other tracks. Two and three clusters are left
+      out unless no others are tried: they nearly always score well, and seldom help.
     - ``"silhouette"``, ``"calinski_harabasz"``: the largest; ``"davies_bouldin"``, ``"bic"``: the
-      smallest.
-    - ``"stability"``: the largest number with a stability of at least .8, or else the most stable.
+      smallest. The BIC is that of the clusterer, if it is a mixture, or of a GaussianMixture with
+      diagonal covariances.
+    - ``"stability"``: the largest number with a stability of at least .9, or else the most stable.
     - ``"gap"``: the smallest number whose gap statistic the next one does not exceed by more than
-      its standard error.
-    - ``"elbow"``: where the curve of the inertia bends most.
+      its standard error [1]_. Ten sets of reference data are uniform along the principal
+      components.
+    - ``"elbow"``: the point of the inertia's curve that is farthest below the line through its
+      ends. It depends on the range.
+
+    No rule finds the number of genres of real music: see :ref:`choosing_k`, which says what was
+    measured. "auto" is a reproducible choice, and no discovery. It does not grow with the number
+    of tracks. If you need a dozen playlists, try ``n_clusters=range(8, 17)``.
+
+    For each number of clusters, the clusterer is fitted `n_seeds` + 11 times: to the tracks, to
+    parts of them for the stability, and to the ten sets of the gap statistic.
+    On one core, 500 tracks of 70 columns take about 20 seconds.
+
+    References
+    ----------
+    .. [1] R. Tibshirani, G. Walther and T. Hastie, "Estimating the number of clusters in a data
+       set via the gap statistic", J. Royal Statistical Society B 63(2), 2001.
 
     Examples
     --------

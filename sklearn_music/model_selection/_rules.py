@@ -86,7 +86,10 @@ def explain(rule: str, n_clusters: int, table: pd.DataFrame) -> str:
     """Return why a rule has taken this number, in one sentence."""
     tried = table["n_clusters"]
     row = table[tried == n_clusters].iloc[0]
+    reason = _REASONS[rule]
+    if rule == "auto" and n_clusters < _USEFUL:  # none of the larger ones was tried
+        reason = "the largest product of silhouette and stability"
     return (
-        f"{n_clusters} clusters: {_REASONS[rule]}, of {tried.min()} to {tried.max()} tried "
+        f"{n_clusters} clusters: {reason}, of {tried.min()} to {tried.max()} tried "
         f"(silhouette {row['silhouette']:.2f}, stability {row['stability']:.2f})."
     )

@@ -15,18 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_music.datasets import make_music
 from sklearn_music.model_selection import choose_n_clusters
+from sklearn_music.model_selection._rules import RULES, separated_and_stable
 from sklearn_music.pipelines import SkipMissing, make_pca_pipeline
-
-RULES = {
-    "auto",
-    "silhouette",
-    "calinski_harabasz",
-    "davies_bouldin",
-    "stability",
-    "bic",
-    "gap",
-    "elbow",
-}
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +36,10 @@ def five():
     ],
 )
 def test_clear_clusters_are_found(five, clusterer):
-    choice = choose_n_clusters(five, n_clusters=range(2, 9), clusterer=clusterer, n_seeds=3)
+    choice = choose_n_clusters(five, n_clusters=range(3, 8), clusterer=clusterer, n_seeds=2)
     found = {rule for rule, n_clusters in choice.by_rule.items() if n_clusters == 5}
-    assert choice.by_rule.keys() == RULES
-    assert found >= RULES - {"stability", "elbow"}
+    assert choice.by_rule.keys() == RULES.keys()
+    assert found >= RULES.keys() - {"stability", "elbow"}
     assert choice.n_clusters == 5
     assert choice.reason.startswith("5 clusters: ")
     assert not hasattr(clusterer, "labels_")
@@ -70,6 +60,45 @@ def test_criteria_are_those_of_scikit_learn(five):
     assert row["smallest"] == np.bincount(labels).min()
     assert table["stability"].between(0, 1).all()
     np.testing.assert_array_equal(choice.embedding, five)
+    np.testing.assert_allclose(table["auto"], table["silhouette"] * table["stability"])
+
+
+def test_auto_takes_separate_and_stable_clusters_from_four_up():
+    table = pd.DataFrame(
+        {
+            "n_clusters": [2, 3, 4, 5, 6],
+            "silhouette": [0.9, 0.8, 0.3, 0.5, 0.6],
+            "stability": [1.0, 1.0, 0.9, 0.8, 0.5],
+        }
+    )
+    table["auto"] = separated_and_stable(table)
+    assert RULES["auto"](table) == 5
+    assert RULES["auto"](table[:2]) == 2
+    # Of tracks without any cluster structure: the product of two bad scores is no good one.
+    table["silhouette"] = [-0.1, -0.1, -0.1, -0.2, -0.3]
+    table["stability"] = [0.9, 0.9, 0.9, 0.1, 0.1]
+    table["auto"] = separated_and_stable(table)
+    assert RULES["auto"](table) == 4
+
+
+def test_rules_by_hand():
+    table = pd.DataFrame(
+        {
+            "n_clusters": [2, 3, 4, 5],
+            "stability": [0.95, 0.7, 0.92, 0.6],
+            "gap": [0.1, 0.5, 0.52, 0.4],
+            "gap_error": [0.01, 0.01, 0.03, 0.01],
+            "inertia": [100.0, 40.0, 30.0, 28.0],
+            "bic": [np.nan, 3.0, 1.0, 2.0],
+        }
+    )
+    expected = {"stability": 4, "gap": 3, "elbow": 3, "bic": 4}
+    assert {rule: RULES[rule](table) for rule in expected} == expected
+    falling = table.assign(stability=[0.8, 0.6, 0.5, 0.4], gap=[0.1, 0.5, 0.6, 0.7])
+    assert RULES["stability"](falling) == 2
+    assert RULES["gap"](falling) == 5
+    assert RULES["elbow"](table[:2]) == 2
+    assert RULES["bic"](table[:1]) == 2
 
 
 def quick(estimator, X=None, *, n_clusters=(2, 3, 5), **kwargs):
@@ -155,6 +184,9 @@ def test_a_table_of_tracks(five):
     with pytest.warns(UserWarning, match="1 of 20"):
         choice = choose_n_clusters(pipe, tracks, n_clusters=[2, 40], n_seeds=2)
     assert choice.n_clusters == 2
+    assert choice.reason.startswith(
+        "2 clusters: the largest product of silhouette and stability, of"
+    )
     assert np.flatnonzero(np.isnan(choice.embedding).all(axis=1)).tolist() == [3]
     assert len(choice.embedding) == 20
 

@@ -65,7 +65,7 @@ const tracksTable = jQuery("#tracks").DataTable({
     defaultContent: "",
     render: render(name),
     type: "num",
-    className: ["title", "name"].includes(name) ? "wide" : name === "distance" ? "number" : "",
+    className: ["title", "artist", "name"].includes(name) ? "wide" : name === "distance" ? "number" : "",
     visible: !data.hidden.includes(name),
     searchable: !["audio", "cluster", "distance"].includes(name),
   })),
