@@ -75,8 +75,9 @@ def cluster(arguments: argparse.Namespace) -> None:
     say(f"Writing {results.report} ...")
     report.to_html(results.report)
     summarize(report.describe(), say)
-    if arguments.labels:
-        say(f"\n{format_comparison(report.scores())}")
+    scores = report.scores()
+    if len(scores):
+        say(f"\n{format_comparison(scores)}")
     list_left_out(written, say)
     say(f"\nWritten to {results.folder}:")
     for path, what in (

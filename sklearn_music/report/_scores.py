@@ -56,12 +56,14 @@ def _score(embedding, found, tracks, targets, features, seeds):
     baselines = compare_embeddings(
         {}, space.Z, targets, features="passthrough", n_clusters=k, **seeds
     )
+    baselines["silhouette_space"] = space.name
     is_chance = baselines["embedding"] == "chance"
     baselines["leakage"] = baselines["target"].map(leakage_of_baselines).mask(is_chance, 0.0)
     clusters = np.where(found.present, found.names, "")
     tables = []
     for target, labels in targets.items():
-        this = {"embedding": THIS, "target": target, "leakage": leakage[target]}
+        this = {"embedding": THIS, "target": target, "leakage": leakage[target], "n_seeds": 1}
+        this |= {"silhouette_space": space.name}
         this |= space.scores(labels, clusters, found.present, k)
         tables += [pd.DataFrame([this]), baselines[baselines["target"] == target]]
     return pd.concat(tables, ignore_index=True), leakage
