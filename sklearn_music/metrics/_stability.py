@@ -134,8 +134,10 @@ def cluster_stability_scores(
 
     Notes
     -----
-    Hennig [1]_ calls a cluster stable from 0.75 on, and dissolved below 0.5. He draws bootstrap
-    samples; here, parts without replacement are drawn, so that no sample is there twice.
+    By Hennig [1]_ and the manual of his R package fpc, a cluster is stable from 0.75 on. From 0.6
+    on, it shows a pattern, but which samples belong to it is doubtful. Below, it should not be
+    trusted. He draws bootstrap samples; here, parts without replacement are drawn, so that no
+    sample is there twice.
 
     References
     ----------

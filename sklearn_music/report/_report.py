@@ -20,14 +20,14 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from .._inspection import fitted_with_labels, is_embedder, iter_estimators
+from .._inspection import find_embedders, iter_estimators
 from .._tables import as_pandas, readable
 from ..features import SpectrogramExtractor
 from ..metrics.reference_space import score_headings
 from ..model_selection import NClustersChoice
 from ..plotting.projection import Seed, project
 from ..plotting.style import import_pyplot
-from ._about import describe_run
+from ._about import check_training, describe_run
 from ._clusters import (
     NOISE,
     Cluster,
@@ -63,9 +63,11 @@ class ClusterReport:
     """A page to read and to listen to about the clusters that a fitted pipeline found.
 
     It holds a map of the tracks, which play on a click, with the songs most like each; a table of
-    all tracks, to search, sort, filter and download; scores next to chance and plain baselines; the
-    name, labels, words, typical tracks and outliers of each cluster; reconstructions; the training;
-    and warnings. It is one file, which needs no network.
+    all tracks, to search, sort, filter and download; silhouette and stability of each cluster;
+    scores against labels next to chance and plain baselines; the name, tags, words, labels, typical
+    tracks and outliers of each cluster; reconstructions; the training; warnings; and how it was
+    made. It is one file, which needs no network. `describe`, `scores` and `to_frame` return the
+    same as tables.
 
     Parameters
     ----------
@@ -98,7 +100,8 @@ class ClusterReport:
         What :func:`~sklearn_music.model_selection.choose_n_clusters` returned: the page then shows
         the criteria for each number of clusters.
     settings : dict, default=None
-        What the foot of the page lists beside versions and seeds, by name.
+        What the foot of the page lists beside versions, seeds and the pipeline, by name. None among
+        the values is left out.
     random_state : int, RandomState instance or None, default=0
         Determines the seeds and the map.
 
@@ -118,10 +121,13 @@ class ClusterReport:
 
     Notes
     -----
-    The name, words, typical tracks and outliers of a cluster are those of
-    `sklearn_music.exploration.describe_clusters`. The map is by t-SNE
-    [1]_: close tracks are similar, but large distances mean little. Similar songs are those of
-    `sklearn_music.exploration.similar_tracks`, in the latent space itself.
+    The name, tags, words, typical tracks and outliers of a cluster are those of
+    `sklearn_music.exploration.describe_clusters`. Silhouettes and stability of the clusters are
+    measured in the latent space, on 2,000 tracks at most; the stability by fitting copies of the
+    clusterer to parts of them (see `sklearn_music.metrics.cluster_stability_scores`), unless it
+    trains a network. The map is by t-SNE [1]_: close tracks are similar, but large distances mean
+    little. Similar songs are those of `sklearn_music.exploration.similar_tracks`, in the latent
+    space itself.
 
     A track has no cluster if it has no latent vector (neither readable audio nor lyrics, for
     example), or one with NaN or infinity. It is listed with the reason, and not on the map. In the
@@ -190,6 +196,13 @@ class ClusterReport:
         import_pyplot()
         self._targets = check_targets(y, len(self.tracks))
 
+    def __repr__(self) -> str:
+        text = f"ClusterReport of {len(self.tracks)} tracks"
+        if "_found" not in vars(self):  # to find the clusters takes long
+            return text
+        n_clusters = sum(name != NOISE for name in self._found.order)
+        return f"{text} in {n_clusters} cluster{'s' * (n_clusters != 1)}"
+
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the page.
 
@@ -212,10 +225,11 @@ class ClusterReport:
         -------
         table : DataFrame
             One row per cluster, as from :func:`~sklearn_music.exploration.describe_clusters`, with
-            the columns ``silhouette`` and ``stability``, which need no labels, and for each of the
-            labels `y` its most frequent one and the share of that. ``table.attrs`` has the
-            ``silhouette`` and ``stability`` of all clusters, and ``chance``, the silhouette of
-            random clusters of the same sizes.
+            the columns ``silhouette`` and ``stability``, which need no labels; NaN where they can't
+            be measured. For each of the labels `y`, its most frequent one under its name, and the
+            share of that as ``<name>_share``; with ``label`` before the name if another column has
+            that name. ``table.attrs`` has the ``silhouette`` and ``stability`` of all clusters, and
+            ``chance``, the silhouette of random clusters of the same sizes.
 
         See Also
         --------
@@ -327,9 +341,7 @@ class ClusterReport:
     def _page(self) -> str:
         environment, _map = import_page()
         tracks, targets, found, extractor = self.tracks, self._targets, self._found, self._extractor
-        embedders = [
-            part.estimator for part in iter_estimators(self.pipeline) if is_embedder(part.estimator)
-        ]
+        embedders = [part.estimator for part in find_embedders(self.pipeline)]
         clusters, about_words = self._clusters
         scores, about_scores, features = self._scores
         legends, colors = _map.color(found, targets)
@@ -345,7 +357,7 @@ class ClusterReport:
         )
         points = np.full((len(tracks), 2), np.nan)
         _, points[found.present] = project(found.Z[found.present], self._seeds[1])
-        notes = [*_about_training(self.pipeline, embedders), *about_scores, *found.notes]
+        notes = [*check_training(self.pipeline, embedders), *about_scores, *found.notes]
         page = environment.get_template("page.html").render(
             title=self.title,
             nonce=secrets.token_urlsafe(16),
@@ -369,8 +381,7 @@ class ClusterReport:
             reconstructions=draw_reconstructions(self.pipeline[:-1], tracks, clusters),
             training=[(type(part).__name__, draw_training(part)) for part in embedders],
             curve=draw_curve(self.n_clusters_choice),
-            about=describe_run(self.pipeline, self.settings),
-            pipeline=repr(self.pipeline),
+            about=describe_run(self.pipeline, self.settings, self.random_state),
         )
         return readable(page)
 
@@ -382,14 +393,3 @@ class ClusterReport:
         settings = {"sample_rate": extractor.sample_rate, "offset": extractor.offset}
         settings |= {"embeds": self.audio == "embed", "duration": self.excerpt_duration}
         return find_sources(self.tracks, titles, [*first, *rest.tolist()], n_excerpts, **settings)
-
-
-def _about_training(pipeline, embedders):
-    notes = [
-        f"{type(embedder).__name__}: {advice}"
-        for embedder in embedders
-        if (advice := embedder.collapse_advice())
-    ]
-    if names := fitted_with_labels(pipeline):
-        notes.append(f"{', '.join(names)} learnt from labels: these clusters are supervised.")
-    return notes
