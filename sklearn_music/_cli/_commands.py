@@ -19,7 +19,7 @@ from ..model_selection import NClustersChoice, choose_n_clusters
 from ..report import ClusterReport
 from ._console import describe_tracks, find_song, list_left_out, names_of, sayer, summarize
 from ._pipelines import make_pipeline
-from ._results import Results, set_running, with_clusters
+from ._results import Results, drop_unusable, set_running, with_clusters
 
 # With fewer lyrics, there is little to compare the others with.
 _FEW_LYRICS = 20
@@ -128,7 +128,7 @@ def predict(arguments: argparse.Namespace) -> None:
 def similar(arguments: argparse.Namespace) -> None:
     """Print the songs most like a song."""
     results = Results(arguments.results)
-    tracks = results.read_tracks()
+    tracks, _ = results.read_tracks()
     pipe = results.load_pipeline(arguments.jobs, 0)
     query = find_song(arguments.song, tracks)
     if isinstance(query, pd.DataFrame):
@@ -148,11 +148,11 @@ def report(arguments: argparse.Namespace) -> None:
     _check_installed()
     say = sayer(arguments)
     results = Results(arguments.results)
-    settings, n_before = results.read_settings(), len(results.read_clusters())
+    settings = results.read_settings()
     pipe = results.load_pipeline(arguments.jobs, 0 if arguments.quiet else 1)
-    tracks = results.read_tracks()
-    if n_gone := n_before - len(tracks):
-        say(f"{n_gone} of {n_before} songs are not where they were: left out.")
+    tracks, n_gone = results.read_tracks()
+    if n_gone:
+        say(f"{n_gone} songs are not where they were: left out.")
     table, choice = results.read_curve(), None
     if table is not None and "reason" in settings:
         choice = NClustersChoice(
@@ -189,8 +189,7 @@ def _read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
         columns = dict(getattr(arguments, "columns", ()))
         audio = getattr(arguments, "audio", None)
         tracks = load_tracks(path, audio, columns=columns or None, missing="drop")
-    lost = dict.fromkeys(tracks.attrs["missing_files"], "There is no such file.")
-    return tracks.reset_index(drop=True), lost | tracks.attrs["unreadable_files"]
+    return drop_unusable(tracks)
 
 
 def _reasons(pipe: Any, n_tracks: int) -> list[str | None]:

@@ -18,8 +18,10 @@ from .._files import replace_file
 from .._inspection import iter_estimators, named_estimators
 from .._tables import readable
 from ..datasets import load_tracks
+from ..exceptions import AudioError
 from ..exploration import write_playlists
 from ..features import AudioEncoder, SpectrogramExtractor
+from ..features.audio import file_stamp
 
 # What is added to the table of tracks.
 _ADDED = ("cluster", "cluster_name", "distance", "reason")
@@ -149,10 +151,29 @@ class Results:
             )
         return pd.read_csv(self.clusters, encoding="utf-8-sig", dtype={"reason": object})
 
-    def read_tracks(self) -> pd.DataFrame:
-        """Return the tracks as they were clustered, without those whose files are gone."""
-        self.read_clusters()
-        return load_tracks(self.clusters, missing="drop")
+    def read_tracks(self) -> tuple[pd.DataFrame, int]:
+        """Return the tracks that were clustered, and how many are gone since."""
+        before = self.read_clusters()
+        tracks, _ = drop_unusable(load_tracks(self.clusters, missing="drop"))
+        # Others could not be used then, and are no news.
+        known = set(before["audio"][before["reason"].isna()])
+        return tracks, len(known - set(tracks["audio"]))
+
+
+def drop_unusable(tracks: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the tracks whose files can be opened, and why the others can't.
+
+    So a pipeline is given the same tracks each time, whether they come from a folder, a table, or
+    the results. What can't be decoded is found out by the pipeline.
+    """
+    lost = dict.fromkeys(tracks.attrs["missing_files"], "There is no such file.")
+    lost |= tracks.attrs["unreadable_files"]
+    for audio in tracks["audio"]:
+        try:
+            file_stamp(audio)
+        except AudioError as error:
+            lost[audio] = str(error)
+    return tracks[~tracks["audio"].isin(list(lost))].reset_index(drop=True), lost
 
 
 def with_clusters(tracks: pd.DataFrame, **added: Any) -> pd.DataFrame:

@@ -25,9 +25,11 @@ def command(*words):
     return [sys.executable, "-m", "sklearn_music", *map(str, words)]
 
 
-def cluster(music, out):
-    words = ("--encoder", "none", "--duration", 1, "--clusters", 3, "--jobs", 1)
-    return command("cluster", music, "--output", out, *words)
+@pytest.fixture
+def cluster(music, encoder):
+    """Return a function that gives the command for an output folder."""
+    words = ("--encoder", encoder, "--clusters", 3, "--jobs", 1)
+    return lambda out: command("cluster", music, "--output", out, *words)
 
 
 def run(words, **kwargs):
@@ -47,16 +49,16 @@ def wait_for(folder, n_files):
         time.sleep(0.02)
 
 
-def test_a_killed_run_goes_on_where_it_was(music, tmp_path):
+def test_a_killed_run_goes_on_where_it_was(cluster, tmp_path):
     out, whole = tmp_path / "out", tmp_path / "whole"
-    killed = start(cluster(music, out))
+    killed = start(cluster(out))
     wait_for(out, 3)
     killed.kill()
     killed.communicate()
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("output.pkl")}
     assert len(kept) >= 3
     for folder in (out, whole):
-        done = run(cluster(music, folder))
+        done = run(cluster(folder))
         assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert (out / "clusters.csv").read_bytes() == (whole / "clusters.csv").read_bytes()
@@ -69,8 +71,8 @@ def test_a_killed_run_goes_on_where_it_was(music, tmp_path):
     assert similar.wait(60) in (0, 141)
 
 
-def test_ctrl_c_says_what_is_kept(music, tmp_path):
-    stopped = start(cluster(music, tmp_path / "out"))
+def test_ctrl_c_says_what_is_kept(cluster, tmp_path):
+    stopped = start(cluster(tmp_path / "out"))
     wait_for(tmp_path / "out", 2)
     stopped.send_signal(signal.SIGINT)
     _, errors = stopped.communicate(timeout=120)
