@@ -36,7 +36,7 @@ def measure_quality(found: Clustering, clusterer: Any, seed: int) -> Quality:
     rows = np.sort(rng.permutation(rows)[:_N_TRACKS])
     Z, names = found.Z[rows], found.names[rows]
     order = [name for name in found.order if name != NOISE]
-    codes = pd.Index(order).get_indexer(names)  # noise: -1
+    codes = pd.Index(order).get_indexer(pd.Index(names))  # noise: -1
     by_cluster = pd.DataFrame(np.nan, index=order, columns=["silhouette", "stability"])
     silhouette = chance = np.nan
     inside = codes >= 0
