@@ -27,7 +27,7 @@ Modules
 `...features.encoders`         pretrained encoders, for `AudioEncoder`
 `sklearn_music.pipelines`      pipelines from a table of tracks to clusters
 `sklearn_music.metrics`        score clusters, and compare embeddings with baselines
-`...model_selection`           search for the best parameters
+`...model_selection`           choose the parameters and the number of clusters
 `sklearn_music.exploration`    name and describe clusters, find similar songs
 `sklearn_music.plotting`       plot latent spaces, reconstructions and clusters
 `sklearn_music.report`         write a page about the clusters, with sound

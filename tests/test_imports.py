@@ -167,7 +167,8 @@ def test_other_packages_are_used_by_their_public_names(path):
         if package_of(found.module) == package:
             continue
         foreign[found.bound] = found.module
-        if found.module in SHARED or module_of(path) == "":
+        # __main__ is the command by another name.
+        if found.module in SHARED or module_of(path) in ("", "__main__"):
             continue
         parts = [*found.module.split("."), *([found.name] if found.name else [])]
         if any(map(is_private, parts)):

@@ -106,19 +106,20 @@ def predict(arguments: argparse.Namespace) -> None:
     tracks, lost = _read(arguments)
     describe_tracks(tracks, lost, say)
     found = pipe.predict(tracks)
-    named = dict(zip(old["cluster"], old["cluster_name"], strict=True))
+    in_cluster = old[old["cluster"] >= 0]
+    named = dict(zip(in_cluster["cluster"], in_cluster["cluster_name"], strict=True))
     new = with_clusters(
         tracks,
         cluster=found,
-        cluster_name=[named.get(label) if label >= 0 else None for label in found],
+        cluster_name=[named.get(label) for label in found],
         distance=np.nan,
         reason=_reasons(pipe, len(tracks)),
     )
     new = _add_lost(new, lost)
     kept = old[~old["audio"].isin(new["audio"])]
     results.write_clusters(pd.concat([kept, new], ignore_index=True))
-    for song, row in zip(names_of(new), new.itertuples(), strict=True):
-        say(f"{row.cluster if row.cluster >= 0 else '-':>7}  {row.cluster_name or '':30}  {song}")
+    for song, label in zip(names_of(new), new["cluster"], strict=True):
+        say(f"{label if label >= 0 else '-':>7}  {named.get(label, 'in no cluster'):30}  {song}")
     list_left_out(new, say)
     say(f"\nAdded to {results.clusters} and to the playlists. The report with the new songs:")
     say(f"  sklearn-music report {results.folder}")
@@ -138,9 +139,8 @@ def similar(arguments: argparse.Namespace) -> None:
             f"{arguments.song} can't be compared: {next(iter(pipe.failures_.values()), 'no audio')}"
         )
     songs = names_of(tracks)
-    for row in found.itertuples():
-        path = tracks["audio"].iloc[row.track]
-        print(f"{row.distance:.3f}", row.cluster, songs[row.track], path, sep="\t")
+    for row, distance, label in found[["track", "distance", "cluster"]].itertuples(index=False):
+        print(f"{distance:.3f}", label, songs[row], tracks["audio"].iloc[row], sep="\t")
 
 
 def report(arguments: argparse.Namespace) -> None:

@@ -46,12 +46,12 @@ def describe_tracks(tracks: pd.DataFrame, lost: dict[str, str], say: Say) -> Non
 def summarize(clusters: pd.DataFrame, say: Say) -> None:
     """Print a table of the clusters."""
     say(f"\n{'cluster':>7}  {'songs':>5}  name and typical songs")
-    for row in clusters.itertuples():
-        name = row.name if row.cluster >= 0 else "in no cluster"
-        label = row.cluster if row.cluster >= 0 else "-"
-        say(f"{label:>7}  {row.size:>5}  {name}")
-        if row.typical:
-            titles = textwrap.shorten("; ".join(row.typical), _WIDTH - 16, placeholder=" ...")
+    for row in clusters.to_dict("records"):
+        is_one = row["cluster"] >= 0
+        label, name = (row["cluster"], row["name"]) if is_one else ("-", "in no cluster")
+        say(f"{label:>7}  {row['size']:>5}  {name}")
+        if row["typical"]:
+            titles = textwrap.shorten("; ".join(row["typical"]), _WIDTH - 16, placeholder=" ...")
             say(f"{'':16}{titles}")
 
 
@@ -62,10 +62,10 @@ def list_left_out(table: pd.DataFrame, say: Say) -> None:
         return
     n_none = int((gone["cluster"] < 0).sum())
     say(f"\n{len(gone)} files can't be read; {n_none} of them are in no cluster:")
-    for row in gone.head(_N_SHOWN).itertuples():
+    shown = gone.head(_N_SHOWN)
+    for audio, reason in zip(shown["audio"].map(str), shown["reason"], strict=True):
         # The reason names the file already, where the library raised it.
-        named = row.reason if str(row.audio) in row.reason else f"{row.audio}: {row.reason}"
-        say(f"  {named}")
+        say(f"  {reason if audio in reason else f'{audio}: {reason}'}")
     if len(gone) > _N_SHOWN:
         say(f"  and {len(gone) - _N_SHOWN} more: see the column 'reason' of clusters.csv")
 

@@ -1,12 +1,13 @@
 """What a track is called."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
 
 from .._tables import readable
+from ..features.audio import AUDIO_SUFFIXES
 from ..features.text import fold
 
 _COLUMNS = ("title", "track_id", "filename")
@@ -15,6 +16,8 @@ _COLUMNS = ("title", "track_id", "filename")
 def find_titles(tracks: pd.DataFrame) -> list[str]:
     """Return the name of each track: its title, ID or file, else its label in the index."""
     columns = [tracks[name] for name in _COLUMNS if name in tracks]
+    if "filename" in tracks:
+        columns.append(columns.pop().map(_stem, na_action="ignore"))
     if "audio" in tracks:
         is_path = [isinstance(audio, (str, os.PathLike)) for audio in tracks["audio"]]
         stems = [
@@ -28,6 +31,12 @@ def find_titles(tracks: pd.DataFrame) -> list[str]:
     ]
     cells = zip(*names, [f"track {label}" for label in tracks.index], strict=True)
     return [next(filter(None, choices)) for choices in cells]
+
+
+def _stem(name: Any) -> str:
+    """Return the name of a file without its folder and the suffix of its format."""
+    path = PurePath(str(name))
+    return path.stem if path.suffix.lower() in AUDIO_SUFFIXES else path.name
 
 
 def find_artists(tracks: pd.DataFrame) -> list[str]:

@@ -15,12 +15,14 @@ class NoSplit(BaseCrossValidator):
     Use it as ``cv=`` of a search where all tracks are to be clustered and none are to come.
     Without held-out samples, a model that learnt the samples by heart is scored by the same
     samples. That matters little to a silhouette or a stability, and much to a likelihood: with
-    `elbo_scorer`, search with ``cv=5``, for example.
+    `elbo_scorer`, search with ``cv=5``, for example. Clusterers without `predict`, such as HDBSCAN,
+    can be scored in no other way.
 
     See Also
     --------
     sklearn_music.metrics.stability_score : Needs no held-out samples.
     sklearn_music.metrics.silhouette_scorer : Needs no labels.
+    choose_n_clusters : Chooses the number of clusters.
 
     Examples
     --------
