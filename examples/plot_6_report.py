@@ -35,15 +35,23 @@ report
 # --------------
 # - **Warnings** come first. With label leakage or posterior collapse, the scores and clusters mean
 #   nothing.
-# - **Scores** come with those of chance and two simple baselines. A score no better than chance
-#   means nothing; see :ref:`silhouettes` and :ref:`choosing_k`.
+# - **Separation and stability** need no labels. A cluster that does not come out again when a part
+#   of the tracks is clustered with another seed is not to be trusted.
+# - **Scores against labels** come with those of chance and two simple baselines. A score no better
+#   than chance means nothing; see :ref:`silhouettes` and :ref:`choosing_k`.
 # - **The map** is by t-SNE: nearby tracks are similar, but large distances mean little.
 # - **Each cluster** has its labels, typical words, typical tracks and outliers. Listen to the
 #   typical tracks first: what do they have in common? Then listen to the outliers: why are they in
 #   this cluster?
 # - **Reconstructions** show what the latent space contains of a track. Those of a TrackVAE show its
 #   mean spectrum, as stripes. If they are the same for all tracks, it contains nothing.
+# - **How this page was made** lists versions, seeds, settings and the pipeline, for your report.
 #
+# The clusters as a table, with their silhouettes and stability:
+
+report.describe()
+
+# %%
 # Each picture is also available by itself:
 
 from sklearn_music.plotting import ClusterCompositionDisplay
