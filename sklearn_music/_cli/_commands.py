@@ -23,6 +23,8 @@ from ._results import Results, drop_unusable, set_running, with_clusters
 
 # With fewer lyrics, there is little to compare the others with.
 _FEW_LYRICS = 20
+# To choose the number of clusters.
+_FEWEST = 4
 # Of the features that the baselines cluster, in seconds.
 _DURATION = 30.0
 _NEEDED = ("bokeh", "itables", "jinja2", "matplotlib", "skops", "tomli_w")
@@ -42,6 +44,7 @@ def cluster(arguments: argparse.Namespace) -> None:
                 f"Got --labels {name}, but there is no such column. The columns are "
                 f"{', '.join(map(str, tracks.columns))}."
             )
+    _check_number(arguments, len(tracks))
     settings = {name: _as_setting(value) for name, value in vars(arguments).items()}
     results.begin(settings)
     describe_tracks(tracks, lost, say)
@@ -169,6 +172,20 @@ def _check_installed() -> None:
         raise ImportError(
             f"{', '.join(missing)} missing, which the command needs. Install them with: "
             'pip install "sklearn-music[cli]"'
+        )
+
+
+def _check_number(arguments: argparse.Namespace, n_tracks: int) -> None:
+    """Raise, before the files are decoded, where there are too few for the clusters."""
+    if arguments.clusters != "auto" and arguments.clusters > n_tracks:
+        raise ValueError(
+            f"Got --clusters {arguments.clusters} for {n_tracks} songs, expected no more clusters "
+            "than songs."
+        )
+    if arguments.clusters == "auto" and n_tracks < _FEWEST:
+        raise ValueError(
+            f"Got {n_tracks} songs, expected at least {_FEWEST} to choose the number of clusters: "
+            "pass it by --clusters."
         )
 
 
