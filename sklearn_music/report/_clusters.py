@@ -128,7 +128,9 @@ def summarize_clusters(found, tracks, targets) -> tuple[list[Cluster], list[str]
         described.append(Cluster(name, row.size, composition, *lists))
     reasons = [why_no_lyrics(text) for text in tracks.get("lyrics", ())]
     n = len(reasons) - reasons.count(None)
-    return described, [f"{n} of {len(tracks)} tracks have no lyrics."] if n else []
+    # Where none has lyrics, there is nothing to warn of.
+    some = 0 < n < len(reasons)
+    return described, [f"{n} of {len(tracks)} tracks have no lyrics."] if some else []
 
 
 def check_targets(y: Any, n_tracks: int) -> dict[str, pd.Series]:

@@ -257,7 +257,7 @@ class ClusterReport:
         -------
         frame : DataFrame of length n_tracks
             One row per track, with the index of `tracks`. Columns: ``title``; ``artist`` and
-            ``album``, if the tracks have them; ``cluster``, its number, or -1; ``name``, that of
+            ``album``, if they are known; ``cluster``, its number, or -1; ``name``, that of
             the cluster; the labels, by name; ``distance``, the Euclidean distance to the mean of
             the track's cluster in the latent space; ``reason``, why a track has no cluster; and
             ``audio``, the path, if there is audio. A label with the name of another column is

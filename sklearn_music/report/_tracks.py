@@ -32,7 +32,7 @@ def tabulate_tracks(
     """
     columns: dict[str, list[Any]] = {"title": find_titles(tracks)}
     for name in ("artist", "album"):
-        if name in tracks:
+        if name in tracks and tracks[name].notna().any():
             columns[name] = [_text(cell) for cell in tracks[name]]
     numbers = dict(zip(found.order, found.table["cluster"], strict=True))
     names = dict(zip(found.order, found.table["name"], strict=True)) | {NOISE: NOISE}

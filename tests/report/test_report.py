@@ -255,7 +255,7 @@ def test_tracks_that_cannot_be_used_are_named(tracks, tmp_path):
     assert "2 of 24 tracks can't be played" in text
     assert "Song 4: " in text
     assert "gone.wav' does not exist" in text
-    assert "24 of 24 tracks have no lyrics" in text
+    assert "have no lyrics" not in text
     assert "1 of 24 tracks have no 'genre'" in text
 
 
