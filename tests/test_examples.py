@@ -22,14 +22,14 @@ def run(name, *args):
 
 def test_demo(tmp_path, capfd):
     out = tmp_path / "out"
-    words = ("--music", tmp_path / "music", "--output", out, "--tracks", 24, "--duration", 1)
+    words = ("--music", tmp_path / "music", "--output", out, "--tracks", 8, "--duration", 1)
     assert run("demo.py", *words) == 0
     printed = capfd.readouterr().out
     assert "$ sklearn-music cluster" in printed
     for name in ("report.html", "clusters.csv", "pipeline.skops", "settings.toml"):
         assert (out / name).stat().st_size > 0
         assert name in printed
-    assert len(pd.read_csv(out / "clusters.csv", encoding="utf-8-sig")) == 24
+    assert len(pd.read_csv(out / "clusters.csv", encoding="utf-8-sig")) == 8
 
 
 @pytest.mark.filterwarnings("ignore:Got n_components")

@@ -148,9 +148,9 @@ def describe_clusters(
     >>> tracks = pd.DataFrame({"lyrics": lyrics, "title": ["Flow", "Night", "Blue", "Moon"]})
     >>> table = describe_clusters([0, 0, 1, 1], tracks, embedding=[[0], [1], [5], [7]])
     >>> table[["cluster", "size", "name", "typical"]]
-       cluster  size        name        typical
-    0        0     2       river  [Flow, Night]
-    1        1     2  blue, love   [Blue, Moon]
+       cluster  size        name typical
+    0        0     2       river  [Flow]
+    1        1     2  blue, love  [Blue]
     """
     validate_parameter_constraints(_CONSTRAINTS, locals(), caller_name="describe_clusters")
     given, tracks = tracks, as_pandas(tracks)

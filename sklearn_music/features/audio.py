@@ -281,6 +281,10 @@ def _open_with_av(stack: ExitStack, path: AnyPath, name: AnyPath, reason: str) -
             "or another of soundfile.available_formats(). Other formats (m4a, wma, ...) need PyAV: "
             'pip install "sklearn-music[av]".'
         ) from error
+    except AudioError:
+        raise
+    except OSError as error:  # a folder, for one
+        raise AudioError(f"{name!r} cannot be opened: {error}.") from error
 
 
 def _unreadable(name: AnyPath, reason: str) -> AudioError:

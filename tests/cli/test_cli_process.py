@@ -11,7 +11,7 @@ import pytest
 
 from sklearn_music.datasets import make_music
 
-N_TRACKS = 30
+N_TRACKS = 20
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::ResourceWarning"}
 
 
