@@ -17,7 +17,7 @@ from ..metrics import format_comparison
 from ..metrics.reference_space import pooled_mfccs
 from ..model_selection import NClustersChoice, choose_n_clusters
 from ..report import ClusterReport
-from ._console import describe_tracks, find_song, list_left_out, names_of, sayer, summarize
+from ._console import Say, describe_tracks, find_song, list_left_out, names_of, sayer, summarize
 from ._pipelines import make_pipeline
 from ._results import Results, drop_unusable, set_running, with_clusters
 
@@ -48,20 +48,10 @@ def cluster(arguments: argparse.Namespace) -> None:
     settings = {name: _as_setting(value) for name, value in vars(arguments).items()}
     results.begin(settings)
     describe_tracks(tracks, lost, say)
-    n_lyrics = int(tracks["lyrics"].notna().sum())
-    has_lyrics = n_lyrics >= _FEW_LYRICS if arguments.lyrics_weight is None else n_lyrics > 0
-    if not has_lyrics and arguments.lyrics_weight != 0:
-        say("Clustering by audio alone: too few songs have lyrics.")
-    pipe, choice = make_pipeline(arguments, results.cache, has_lyrics=has_lyrics), None
-    Z = pipe[:-1].fit_transform(tracks)
-    if arguments.clusters == "auto" and arguments.clusterer != "hdbscan":
-        choice = choose_n_clusters(Z, clusterer=pipe[-1].estimator, random_state=arguments.seed)
-        size = "n_components" if arguments.clusterer == "gmm" else "n_clusters"
-        pipe.set_params(**{f"cluster__estimator__{size}": choice.n_clusters})
-        say(choice.reason)
+    pipe, choice = _fit(arguments, results, tracks, say)
+    if choice is not None:
         settings |= {"n_clusters": choice.n_clusters, "reason": choice.reason}
         results.write_curve(choice.table)
-    pipe[-1].fit_predict(Z)
     saved = results.save_pipeline(pipe)
     results.write_settings(settings)
     report = _make_report(results, pipe, tracks, settings, arguments.jobs, choice)
@@ -119,8 +109,10 @@ def predict(arguments: argparse.Namespace) -> None:
         reason=_reasons(pipe, len(tracks)),
     )
     new = _add_lost(new, lost)
-    kept = old[~old["audio"].isin(new["audio"])]
-    results.write_clusters(pd.concat([kept, new], ignore_index=True))
+    # Songs that have a cluster keep it, with all that is known of them.
+    kept = old[(old["cluster"] >= 0) | ~old["audio"].isin(new["audio"])]
+    added = new[~new["audio"].isin(kept["audio"])]
+    results.write_clusters(pd.concat([kept, added], ignore_index=True))
     for song, label in zip(names_of(new), new["cluster"], strict=True):
         say(f"{label if label >= 0 else '-':>7}  {named.get(label, 'in no cluster'):30}  {song}")
     list_left_out(new, say)
@@ -165,6 +157,25 @@ def report(arguments: argparse.Namespace) -> None:
     page.audio = "embed" if arguments.embed_audio else "link"
     page.to_html(results.report)
     say(f"Written: {results.report}")
+
+
+def _fit(
+    arguments: argparse.Namespace, results: Results, tracks: pd.DataFrame, say: Say
+) -> tuple[Pipeline, NClustersChoice | None]:
+    """Return the fitted pipeline, and how its number of clusters was chosen."""
+    n_lyrics = int(tracks["lyrics"].notna().sum())
+    has_lyrics = n_lyrics >= _FEW_LYRICS if arguments.lyrics_weight is None else n_lyrics > 0
+    if not has_lyrics and arguments.lyrics_weight != 0:
+        say("Clustering by audio alone: too few songs have lyrics.")
+    pipe, choice = make_pipeline(arguments, results.cache, has_lyrics=has_lyrics), None
+    Z = pipe[:-1].fit_transform(tracks)
+    if arguments.clusters == "auto" and arguments.clusterer != "hdbscan":
+        choice = choose_n_clusters(Z, clusterer=pipe[-1].estimator, random_state=arguments.seed)
+        size = "n_components" if arguments.clusterer == "gmm" else "n_clusters"
+        pipe.set_params(**{f"cluster__estimator__{size}": choice.n_clusters})
+        say(choice.reason)
+    pipe[-1].fit_predict(Z)
+    return pipe, choice
 
 
 def _check_installed() -> None:
