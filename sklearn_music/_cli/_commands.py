@@ -23,8 +23,11 @@ from ._results import Results, drop_unusable, set_running, with_clusters
 
 # With fewer lyrics, there is little to compare the others with.
 _FEW_LYRICS = 20
-# To choose the number of clusters.
+# To choose the number of clusters: the fewest songs, and the largest number that is tried. Without
+# a limit, a small collection falls into clusters of a song each.
 _FEWEST = 4
+_SONGS_IN_A_CLUSTER = 8  # on average
+_MOST_CLUSTERS = 20
 # Of the features that the baselines cluster, in seconds.
 _DURATION = 30.0
 _NEEDED = ("bokeh", "itables", "jinja2", "matplotlib", "skops", "tomli_w")
@@ -170,7 +173,13 @@ def _fit(
     pipe, choice = make_pipeline(arguments, results.cache, has_lyrics=has_lyrics), None
     Z = pipe[:-1].fit_transform(tracks)
     if arguments.clusters == "auto" and arguments.clusterer != "hdbscan":
-        choice = choose_n_clusters(Z, clusterer=pipe[-1].estimator, random_state=arguments.seed)
+        most = min(_MOST_CLUSTERS, max(_FEWEST, len(tracks) // _SONGS_IN_A_CLUSTER))
+        choice = choose_n_clusters(
+            Z,
+            n_clusters=range(2, most + 1),
+            clusterer=pipe[-1].estimator,
+            random_state=arguments.seed,
+        )
         size = "n_components" if arguments.clusterer == "gmm" else "n_clusters"
         pipe.set_params(**{f"cluster__estimator__{size}": choice.n_clusters})
         say(choice.reason)

@@ -17,8 +17,8 @@ from .._files import replace_file
 from .._tables import as_pandas, is_clustered, readable
 from .titles import find_artists, find_titles
 
-# The second line of each file, by which a later call knows its own.
-_MARK = "#EXTENC:UTF-8 sklearn_music"
+# A line of each file, by which a later call knows its own.
+_MARK = "# Written by sklearn_music"
 # Forbidden in the names of files on Windows, whose rules are the strictest; control characters.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]+')
 _LONGEST_NAME = 120  # bytes; most file systems allow 255
@@ -82,7 +82,7 @@ def write_playlists(
     ...     print(paths[0].read_text(encoding="utf-8"))
     ['0 slow.m3u8', '1 loud_fast.m3u8']
     #EXTM3U
-    #EXTENC:UTF-8 sklearn_music
+    # Written by sklearn_music
     #PLAYLIST:slow
     #EXTINF:-1,A
     songs/a.mp3
