@@ -108,7 +108,7 @@ def _add_cluster(commands) -> argparse.ArgumentParser:
         metavar="S",
         help="use the first S seconds of each song; default: all of it (30 with --encoder none)",
     )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
     _add_jobs(command)
     return command
 
@@ -137,9 +137,7 @@ def _add_similar(commands) -> argparse.ArgumentParser:
     command.add_argument(
         "song", metavar="SONG", help="an audio file, or words in the title, artist or file name"
     )
-    command.add_argument(
-        "-n", "--number", type=_n_songs, default=10, metavar="N", help="default: 10"
-    )
+    command.add_argument("-n", "--number", type=_count, default=10, metavar="N", help="default: 10")
     _add_jobs(command)
     return command
 
@@ -170,7 +168,7 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 def _add_jobs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--jobs",
-        type=int,
+        type=_count,
         default=os.cpu_count(),
         metavar="N",
         help="number of files that are read at a time; default: one per processor core",
@@ -185,7 +183,13 @@ def _n_clusters(text: str) -> int | str:
     return int(text)
 
 
-def _n_songs(text: str) -> int:
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to 2**32 - 1")
+    return int(text)
+
+
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 1 on")
     return int(text)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def predict(arguments: argparse.Namespace) -> None:
 def similar(arguments: argparse.Namespace) -> None:
     """Print the songs most like a song."""
     results = Results(arguments.results)
-    tracks, _ = results.read_tracks()
+    tracks, n_gone = results.read_tracks()
+    if n_gone and not arguments.quiet:
+        print(f"Warning: {n_gone} songs are not where they were: left out.", file=sys.stderr)
     pipe = results.load_pipeline(arguments.jobs, 0)
     query = find_song(arguments.song, tracks)
     if isinstance(query, pd.DataFrame):

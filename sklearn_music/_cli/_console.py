@@ -61,7 +61,7 @@ def list_left_out(table: pd.DataFrame, say: Say) -> None:
     if not len(gone):
         return
     n_none = int((gone["cluster"] < 0).sum())
-    say(f"\n{len(gone)} files can't be read; {n_none} of them are in no cluster:")
+    say(f"\nFiles that can't be read: {len(gone)}, in no cluster: {n_none}")
     shown = gone.head(_N_SHOWN)
     for audio, reason in zip(shown["audio"].map(str), shown["reason"], strict=True):
         # The reason names the file already, where the library raised it.

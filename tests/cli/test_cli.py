@@ -275,8 +275,10 @@ def test_mistakes_are_one_line_and_no_traceback(
         ["cluster", "x", "--lyrics-weight", "nan"],
         ["cluster", "x", "--columns", "lyrics"],
         ["similar", "x", "y", "-n", "0"],
+        ["cluster", "x", "--jobs", "0"],
+        ["cluster", "x", "--seed", "-1"],
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_wrong_arguments_exit_with_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
