@@ -81,6 +81,20 @@ def _add_cluster(commands) -> argparse.ArgumentParser:
         help="weight of the lyrics; 0 leaves them out. Default: 0.7 (30 with --encoder none), or "
         "0 if fewer than 20 songs have lyrics",
     )
+    _add_table(command)
+    command.add_argument(
+        "--duration",
+        type=_positive,
+        metavar="S",
+        help="use the first S seconds of each song; default: all of it (30 with --encoder none)",
+    )
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    _add_jobs(command)
+    return command
+
+
+def _add_table(command: argparse.ArgumentParser) -> None:
+    """Add what only matters for a table, or for columns of tags."""
     command.add_argument(
         "--labels",
         nargs="+",
@@ -102,15 +116,6 @@ def _add_cluster(commands) -> argparse.ArgumentParser:
         metavar="NAME=COLUMN",
         help='what columns of a table are called there, such as lyrics="Lyrics Text"',
     )
-    command.add_argument(
-        "--duration",
-        type=_positive,
-        metavar="S",
-        help="use the first S seconds of each song; default: all of it (30 with --encoder none)",
-    )
-    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
-    _add_jobs(command)
-    return command
 
 
 def _add_predict(commands) -> argparse.ArgumentParser:
