@@ -570,7 +570,9 @@ def test_scorers_are_asked_before_the_training_without_a_warning(blobs):
         **CLUSTERING_SCORERS,
         "proba": make_scorer(mean_proba, response_method="predict_proba"),
     }
-    vade = VaDE(3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2)
+    vade = VaDE(
+        3, n_components=2, n_neighbors=3, pretrain_epochs=1, n_init=1, max_epochs=2, random_state=0
+    )
     search_both(
         vade, {"beta": [0.1, 1]}, X, y, scoring=scoring, cv=2, why_separately="a VaDE is always"
     )
